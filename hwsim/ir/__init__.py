@@ -1,0 +1,1 @@
+"""Integer-exact hand-over formats between training, simulation and RTL (numpy, msgspec and safetensors only)."""

@@ -1,0 +1,1 @@
+"""Architecture parameters, one module a paper, that the cycle model and the RTL generator both read."""
