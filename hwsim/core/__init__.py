@@ -1,0 +1,1 @@
+"""What every simulator returns and shares: results, counters, energy, traces, random steps."""

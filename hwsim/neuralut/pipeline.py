@@ -1,0 +1,147 @@
+"""`simulate_stream`: the stream pipeline of `NeuralutArch`, one clock cycle at a time, with stalls.
+
+The pipeline is D registers in a row (D = `arch.latency`), each a valid bit and a payload, and one enable for all
+of them (the *global stall* of `NeuralutArch`). In cycle t, before the clock edge:
+
+    out_valid = valid[D−1]             advance  = not out_valid or out_ready
+    in_ready  = advance                out_fire = out_valid and out_ready        in_fire = in_valid and in_ready
+
+At the edge, when `advance`: register i takes register i−1, and register 0 takes the input with
+valid = in_fire. Layers between two registers are combinational, so what a register holds is a function of
+one sample; the kernel therefore moves sample numbers, and codes are computed once a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.core.trace import Signal, Trace
+from hwsim.ir.arch.neuralut import NeuralutArch
+from hwsim.ir.errors import ShapeError, UsageError
+from hwsim.ir.lut import LutNetwork
+from hwsim.neuralut.simulator import Backend, _as_codes, layer_codes, run_codes
+
+
+@dataclass(frozen=True, eq=False)
+class StreamRun:
+    """What the ports did in each cycle.
+
+    Attributes:
+        in_fire, out_fire: bool [cycles], a transfer happened at the input, at the output.
+        out_valid: bool [cycles].
+        outputs: codes [n_emitted, n_out], one row for each `out_fire`, in order.
+        latency: int64 [n_emitted], cycles from a sample's in_fire to its out_fire.
+        accepted: samples that entered; those that did not leave are still inside.
+        trace: all registers over time, or None when none was asked for.
+    """
+
+    in_fire: np.ndarray
+    out_fire: np.ndarray
+    out_valid: np.ndarray
+    outputs: np.ndarray
+    latency: np.ndarray
+    accepted: int
+    trace: Trace | None = None
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles simulated."""
+        return len(self.in_fire)
+
+
+def simulate_stream(
+    network: LutNetwork,
+    x: np.ndarray,
+    arch: NeuralutArch,
+    in_valid: np.ndarray,
+    out_ready: np.ndarray,
+    *,
+    backend: Backend = "auto",
+    trace: bool = False,
+) -> StreamRun:
+    """Drive the stream ports with given handshakes and report every cycle.
+
+    The source offers the first sample of `x` that was not accepted yet whenever `in_valid` says so, and nothing
+    once all are in; `in_valid` is driven as it stands, so a source that has to hold valid until it fires must
+    say so in the array.
+
+    Args:
+        network: the artifact.
+        x: codes or floats [batch, n_in], as for `simulate`.
+        arch: register placement with ``ports="stream"``.
+        in_valid, out_ready: bool [cycles].
+        backend: as for `simulate`.
+        trace: keep every register's valid bit and codes.
+
+    Raises:
+        UsageError: `arch` has plain ports.
+        ShapeError: wrong shapes.
+
+    Example:
+        >>> import numpy as np
+        >>> from hwsim.ir.lut import LutLayer, LutNetwork
+        >>> same = LutLayer(np.array([[0]], np.int32), np.array([[0, 1]], np.uint8), 1, 1)
+        >>> run = simulate_stream(LutNetwork(1, 1, (same,)), np.array([[1], [0]]), NeuralutArch(ports="stream"),
+        ...                       np.ones(5, bool), np.array([0, 0, 1, 1, 1], bool))
+        >>> run.in_fire.astype(int).tolist(), run.out_fire.astype(int).tolist(), run.latency.tolist()
+        ([1, 0, 1, 0, 0], [0, 0, 1, 1, 0], [2, 1])
+    """
+    from hwsim.neuralut import kernels
+
+    if arch.ports != "stream":
+        raise UsageError.of("arch.ports", repr(arch.ports), "'stream'", "Plain ports have no handshake: use simulate.")
+    in_valid, out_ready = _handshake("in_valid", in_valid), _handshake("out_ready", out_ready)
+    if len(in_valid) != len(out_ready):
+        raise ShapeError.of("in_valid and out_ready", f"{len(in_valid)} and {len(out_ready)} cycles", "one length", "")
+    codes = _as_codes(network, x)
+    cycles, depth = len(in_valid), arch.latency(len(network.layers))
+    in_fire, out_fire, out_valid = (np.zeros(cycles, np.bool_) for _ in range(3))
+    entered, held = np.zeros(len(codes), np.int64), np.empty((cycles, depth), np.int64)
+    accepted, emitted = kernels.stream_kernel(
+        in_valid, out_ready, len(codes), np.full(depth, -1, np.int64), in_fire, out_fire, out_valid, entered, held
+    )
+    return StreamRun(
+        in_fire=in_fire,
+        out_fire=out_fire,
+        out_valid=out_valid,
+        outputs=run_codes(network, codes[:emitted], backend)[0],
+        latency=np.flatnonzero(out_fire) - entered[:emitted],
+        accepted=int(accepted),
+        trace=_trace(network, codes, arch, in_valid, out_ready, out_valid, held) if trace else None,
+    )
+
+
+def _handshake(name: str, values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 1 or (values.dtype.kind not in "iub") or (values.size and int(values.max()) > 1):
+        raise ShapeError.of(name, f"{values.dtype} {list(values.shape)}", "bool [cycles]", "Give one bool a cycle.")
+    return np.ascontiguousarray(values, dtype=np.bool_)
+
+
+def _trace(
+    network: LutNetwork,
+    codes: np.ndarray,
+    arch: NeuralutArch,
+    in_valid: np.ndarray,
+    out_ready: np.ndarray,
+    out_valid: np.ndarray,
+    held: np.ndarray,
+) -> Trace:
+    """Ports and registers by cycle; the codes of a bubble are unknown (−1)."""
+    signals = {
+        "in_valid": Signal(1, in_valid.astype(np.int64)),
+        "in_ready": Signal(1, (~out_valid | out_ready).astype(np.int64)),
+        "out_valid": Signal(1, out_valid.astype(np.int64)),
+        "out_ready": Signal(1, out_ready.astype(np.int64)),
+    }
+    groups = [codes, *layer_codes(network, codes)]
+    for stage, boundary in enumerate(arch.boundaries(len(network.layers))):
+        sample = held[:, stage]
+        signals[f"stage{stage}.valid"] = Signal(1, (sample >= 0).astype(np.int64))
+        for i in range(groups[boundary].shape[1]):
+            column = groups[boundary][:, i].astype(np.int64)
+            values = np.where(sample >= 0, column[np.maximum(sample, 0)] if len(column) else -1, -1)
+            signals[f"stage{stage}.code{i}"] = Signal(network.code_bits[boundary], values)
+    return Trace(signals)

@@ -1,0 +1,1 @@
+"""What tests of every simulator share: naive twins, hypothesis strategies, conformance classes."""
