@@ -1,0 +1,1 @@
+"""What the learning papers share: data, seeds, device, training loop, quantisers."""

@@ -1,0 +1,1 @@
+"""NeuraLUT: sub-networks absorbed in look-up tables (training, masks, enumeration, export)."""

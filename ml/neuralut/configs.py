@@ -1,0 +1,133 @@
+"""Network shapes: the paper's models and this project's variants (paper table I and II).
+
+β bits a code, F fan-in, N width, L depth, S skip step; β0, F0 override the first layer's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hwsim.ir.errors import UsageError
+from ml.common.quant import QuantSpec
+
+INPUT_THRESHOLD, HIDDEN_THRESHOLD, OUTPUT_THRESHOLD = 1.0, 1.61, 1.33  # learned; the paper code's start values
+INPUT_OFFSET, OUTPUT_OFFSET, OUTPUT_WEIGHT = -0.25, 0.33, 1.0
+KINDS = ("neuralut", "logicnets", "polylut")
+MASKS = ("random", "group")
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """One layer of L-LUTs.
+
+    kind: "neuralut" (sub-network), "logicnets" (L=1: dot product) or "polylut" (monomials up to `degree`).
+    signed: identity with a signed quantiser instead of ReLU with an unsigned one.
+    mask: "random" (sorted random choice) or "group" (contiguous inputs, for assembled trees).
+    """
+
+    n_out: int
+    fan_in: int
+    bits: int
+    kind: str = "neuralut"
+    width: int = 16
+    depth: int = 4
+    skip: int = 2
+    degree: int = 2
+    signed: bool = False
+    mask: str = "random"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UsageError.of("unknown neuron kind", repr(self.kind), f"one of {KINDS}", "Change the configuration.")
+        if self.mask not in MASKS:
+            raise UsageError.of("unknown mask", repr(self.mask), f"one of {MASKS}", "Change the configuration.")
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """A network of L-LUT layers; the last layer has one L-LUT a class and a signed quantiser.
+
+    Raises:
+        UsageError: a table address wider than 16 bits, or a fan-in beyond the layer's inputs.
+    """
+
+    name: str
+    n_in: int
+    input_bits: int
+    layers: tuple[LayerConfig, ...]
+
+    def __post_init__(self) -> None:
+        n_in, bits = self.n_in, self.input_bits
+        for i, layer in enumerate(self.layers):
+            if bits * layer.fan_in > 16:
+                raise UsageError.of(
+                    f"layer {i}: table address too wide", f"{bits}·{layer.fan_in} bits", "β·F ≤ 16", "Lower β or F."
+                )
+            if layer.fan_in > n_in:
+                raise UsageError.of(
+                    f"layer {i}: fan-in beyond its inputs", layer.fan_in, f"at most {n_in}", "Lower F or widen."
+                )
+            if layer.mask == "group" and layer.fan_in * layer.n_out != n_in:
+                raise UsageError.of(
+                    f"layer {i}: groups do not cover the inputs", f"{layer.n_out}·{layer.fan_in}", n_in, "Change widths."
+                )
+            n_in, bits = layer.n_out, layer.bits
+
+    @property
+    def classes(self) -> int:
+        return self.layers[-1].n_out
+
+    def input_spec(self) -> QuantSpec:
+        return QuantSpec(self.input_bits, True, INPUT_THRESHOLD)
+
+    def output_spec(self, index: int) -> QuantSpec:
+        """Quantiser after layer `index`."""
+        layer = self.layers[index]
+        if index == len(self.layers) - 1:
+            return QuantSpec(layer.bits, True, OUTPUT_THRESHOLD)
+        return QuantSpec(layer.bits, layer.signed, INPUT_THRESHOLD if layer.signed else HIDDEN_THRESHOLD)
+
+    def as_kind(self, kind: str, degree: int = 2) -> NetConfig:
+        """The same tables with another function inside them."""
+        layers = tuple(replace(layer, kind=kind, degree=degree) for layer in self.layers)
+        return replace(self, name=f"{self.name}-{kind}" if kind != "neuralut" else self.name, layers=layers)
+
+    def scaled(self, factor: float) -> NetConfig:
+        """Hidden layers `factor` times as wide (at least as wide as the next layer's fan-in)."""
+        hidden = tuple(
+            replace(layer, n_out=max(round(layer.n_out * factor), after.fan_in))
+            for layer, after in zip(self.layers, self.layers[1:], strict=False)
+        )
+        return replace(self, name=f"{self.name}-x{factor:g}", layers=(*hidden, self.layers[-1]))
+
+
+def _uniform(name: str, n_in: int, widths: tuple[int, ...], bits: int, fan_in: int, width: int) -> NetConfig:
+    return NetConfig(name, n_in, bits, tuple(LayerConfig(n, fan_in, bits, width=width) for n in widths))
+
+
+def _jsc5l() -> NetConfig:
+    base = _uniform("jsc5l", 16, (128, 128, 128, 64, 5), 4, 3, 16)
+    return replace(base, input_bits=7, layers=(replace(base.layers[0], fan_in=2), *base.layers[1:]))
+
+
+def configs() -> dict[str, NetConfig]:
+    """All named shapes."""
+    nets = [
+        _uniform("hdr5l", 784, (256, 100, 100, 100, 10), 2, 6, 16),
+        _uniform("jsc2l", 16, (32, 5), 4, 3, 8),
+        _jsc5l(),
+        _uniform("digits", 64, (64, 32, 10), 2, 6, 16),
+    ]
+    return {net.name: net for net in nets}
+
+
+def named(name: str) -> NetConfig:
+    """The shape called `name`.
+
+    Raises:
+        UsageError: no such shape.
+    """
+    known = configs()
+    if name not in known:
+        raise UsageError.of("unknown network", repr(name), f"one of {', '.join(known)}", "Change --config.")
+    return known[name]
