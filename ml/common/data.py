@@ -1,0 +1,85 @@
+"""Data sets by name: `load("digits")`.
+
+Each is looked for in this order, and `Dataset.source` says where it was found: the folder `$HWSIM_DATA`, the user
+cache, the canonical download (checked by SHA-256), the embedded default (something a dependency ships, or a
+documented generator). What a data set is never changes silently: a stand-in is used only on request
+(`fallback=True`) and says so in `Dataset.variant` and in one line of the log. `docs/data.md` lists them all.
+
+Example:
+    >>> from ml.common.data import load
+    >>> digits = load("digits")
+    >>> digits.x_train.shape, digits.source
+    ((1437, 64), 'embedded')
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from hwsim.ir.errors import UsageError
+
+from .datasets.dataset import Dataset, Progress, Source, Split, stratified_indices
+from .datasets.digits import load_digits
+from .datasets.mnist import load_mnist
+from .datasets.store import UnreachableError, log
+
+__all__ = [
+    "Dataset",
+    "Progress",
+    "Source",
+    "Split",
+    "UnreachableError",
+    "load",
+    "load_or_embedded",
+    "names",
+    "stratified_indices",
+]
+
+Loader = Callable[[str | Path | None, Progress | None], Dataset]
+
+_LOADERS: dict[str, Loader] = {"mnist": load_mnist, "digits": lambda root, progress: load_digits()}
+
+# What stands in for a data set that can't be had, when the caller allows it.
+_STAND_INS = {"mnist": "digits"}
+
+
+def names() -> tuple[str, ...]:
+    """All names that `load` knows."""
+    return tuple(_LOADERS)
+
+
+def load(
+    name: str, *, root: str | Path | None = None, progress: Progress | None = None, fallback: bool = False
+) -> Dataset:
+    """Load a data set.
+
+    Args:
+        name: one of `names()`.
+        root: folder of data sets to look at first, instead of `$HWSIM_DATA`.
+        progress: told the bytes of a download as ``progress(done, total, note)``.
+        fallback: when the data can't be had, return its embedded default, with the variant
+            ``"<default> (embedded default for <name>)"``, instead of raising.
+
+    Raises:
+        UsageError: unknown name.
+        UnreachableError: the data is not on this machine and can't be downloaded (a DataError).
+        DataError: a file is damaged, has the wrong checksum or only part of a data set is there; never
+            covered up by `fallback`.
+    """
+    if name not in _LOADERS:
+        raise UsageError.of("data set", repr(name), f"one of {', '.join(names())}", "Correct the name.")
+    try:
+        return _LOADERS[name](root, progress)
+    except UnreachableError as error:
+        if not fallback or name not in _STAND_INS:
+            raise
+        stand_in = load(_STAND_INS[name], root=root, progress=progress)
+        log.warning("%s Using %s, the embedded default for %s.", error, stand_in.name, name)
+        return dataclasses.replace(stand_in, variant=f"{stand_in.name} (embedded default for {name})")
+
+
+def load_or_embedded(name: str, *, root: str | Path | None = None, progress: Progress | None = None) -> Dataset:
+    """`load` with ``fallback=True``."""
+    return load(name, root=root, progress=progress, fallback=True)

@@ -1,0 +1,1 @@
+"""The data sets behind `ml.common.data`, one module a family."""
