@@ -1,0 +1,1 @@
+"""NeuraLUT: sub-networks hidden in look-up tables (FPL 2024)."""

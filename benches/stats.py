@@ -1,0 +1,110 @@
+"""Figures with intervals: error rates, means over seeds, medians of timing rounds, ratios.
+
+Every function returns a `Figure`; `ctx.metric(name, figure, unit)` takes one as it is. Intervals are 95 %
+unless said.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hwsim.ir.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its interval `low`..`high`, the number of samples `n` and the `method`."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    method: str = ""
+
+    def scaled(self, factor: float) -> Figure:
+        """The same figure in another unit, for example ``rate.scaled(100)`` in percent."""
+        low, high = (None if x is None else x * factor for x in (self.low, self.high))
+        if factor < 0:
+            low, high = high, low
+        return replace(self, value=self.value * factor, low=low, high=high)
+
+
+def binomial(successes: int, n: int, confidence: float = 0.95) -> Figure:
+    """Rate of `successes` in `n` trials with the Wilson score interval (Wilson 1927).
+
+    Example:
+        >>> f = binomial(95, 100)
+        >>> f.value, round(f.low, 3), round(f.high, 3)
+        (0.95, 0.888, 0.978)
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise UsageError.of("a rate needs trials", f"{successes} of {n}", "0 ≤ successes ≤ n, n ≥ 1", "Count again.")
+    from scipy.stats import norm
+
+    z = float(norm.ppf(0.5 + confidence / 2))
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    # exact ends: rounding must not exclude a rate of 0 or 1
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == n else centre + half
+    return Figure(p, low, high, n, f"Wilson {confidence:.0%}")
+
+
+def mean(values: Sequence[float], confidence: float = 0.95) -> Figure:
+    """Mean over independent repeats (seeds) with Student's t interval; no interval for a single value."""
+    x = np.asarray(values, dtype=float)
+    if x.size == 0:
+        raise UsageError.of("a mean needs values", "none", "at least one", "Run at least one seed.")
+    if x.size == 1:
+        return Figure(float(x[0]), n=1, method="one run")
+    from scipy.stats import t
+
+    deviation = float(x.std(ddof=1))
+    half = float(t.ppf(0.5 + confidence / 2, x.size - 1)) * deviation / math.sqrt(x.size)
+    centre = float(x.mean())
+    return Figure(centre, centre - half, centre + half, x.size, f"mean, std {deviation:.3g}, t {confidence:.0%}")
+
+
+def median(values: Sequence[float]) -> Figure:
+    """Median of rounds with the quartiles as its interval."""
+    x = np.asarray(values, dtype=float)
+    if x.size == 0:
+        raise UsageError.of("a median needs values", "none", "at least one", "Time at least one round.")
+    low, centre, high = np.percentile(x, [25, 50, 75])
+    return Figure(float(centre), float(low), float(high), x.size, "median and quartiles of rounds")
+
+
+def ratio(top: Figure, bottom: Figure) -> Figure:
+    """`top` / `bottom` of positive figures; the interval pairs the unfavourable ends, so it is wide."""
+    if bottom.value == 0:
+        raise UsageError.of("a ratio's lower figure", 0, "not zero", "Compare with another figure.")
+    value = top.value / bottom.value
+    if None in (top.low, top.high, bottom.low, bottom.high) or (bottom.low or 0) <= 0:
+        return Figure(value, n=top.n, method="ratio")
+    low, high = (top.low or 0.0) / (bottom.high or 1.0), (top.high or 0.0) / (bottom.low or 1.0)
+    return Figure(value, low, high, top.n, "ratio, ends paired unfavourably")
+
+
+def seconds(work: Callable[[], object], rounds: int = 5, warm_up: int = 1) -> Figure:
+    """Wall seconds of `work()`: median of `rounds` after `warm_up` calls that do not count."""
+    for _ in range(warm_up):
+        work()
+    taken = []
+    for _ in range(max(1, rounds)):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return median(taken)
+
+
+def rate(work: Callable[[], object], count: float, rounds: int = 5, warm_up: int = 1) -> Figure:
+    """`count` things a second when one `work()` does `count` of them; median of `rounds`."""
+    t = seconds(work, rounds, warm_up)
+    low, high = (None if x is None else count / x for x in (t.high, t.low))
+    return Figure(count / t.value, low, high, t.n, t.method)
