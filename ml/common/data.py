@@ -9,7 +9,7 @@ Example:
     >>> from ml.common.data import load
     >>> digits = load("digits")
     >>> digits.x_train.shape, digits.source
-    ((1437, 64), 'embedded')
+    ((1438, 64), 'embedded')
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def load(
         if not fallback or name not in _STAND_INS:
             raise
         stand_in = load(_STAND_INS[name], root=root, progress=progress)
-        log.warning("%s Using %s, the embedded default for %s.", error, stand_in.name, name)
+        log.warning("%s can't be had: using %s, its embedded default. (%s)", name, stand_in.name, error)
         return dataclasses.replace(stand_in, variant=f"{stand_in.name} (embedded default for {name})")
 
 

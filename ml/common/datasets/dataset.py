@@ -84,7 +84,7 @@ class Dataset:
             >>> from ml.common.data import load
             >>> split = load("digits").validation(0.1, seed=0)
             >>> len(split.y_train), len(split.y_val)
-            (1294, 143)
+            (1295, 143)
         """
         kept, held = stratified_indices(self.y_train, fraction, seed)
         return Split(self.x_train[kept], self.y_train[kept], self.x_train[held], self.y_train[held])

@@ -13,7 +13,7 @@ SPLIT_SEED = 0
 
 
 def load_digits() -> Dataset:
-    """1437 training and 360 test images; x uint8 ``[n, 64]`` row by row, 0 (paper) to 16 (ink).
+    """1438 training and 359 test images; x uint8 ``[n, 64]`` row by row, 0 (paper) to 16 (ink).
 
     The split is stratified and fixed (seed 0). The checksum is that of the pixels and labels as bytes.
     """
@@ -34,6 +34,6 @@ def load_digits() -> Dataset:
         feature_names=tuple(f"pixel_{r}_{c}" for r in range(8) for c in range(8)),
         class_names=tuple("0123456789"),
         licence="CC BY 4.0",
-        citation="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
+        citation="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI ML Repository, 1998",
         sha256s={"digits": hashlib.sha256(x.tobytes() + y.astype(np.uint8).tobytes()).hexdigest()},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,8 +69,8 @@ def fetch_text(url: str) -> str:
     Raises:
         NoAnswerError: the host did not answer, or with an error status.
     """
-    log.warning("downloading %s", url)
     with _open(url, {}) as response:
+        log.warning("downloading %s", url)
         return str(response.text)
 
 
@@ -80,7 +81,6 @@ class _Getter:
         self.part, self.progress = part, progress
 
     def __call__(self, url: str, output_file: str, _pooch: object, check_only: bool = False) -> None:
-        log.warning("downloading %s", url)
         for _ in range(ATTEMPTS):
             if self._stream(url):
                 os.replace(self.part, output_file)
@@ -101,11 +101,11 @@ class _Getter:
             if response.status_code == 416:  # the part is no prefix of this file: begin again
                 self.part.unlink()
                 return False
-            is_rest = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
-                f"bytes {start}-"
-            )
+            sent = response.headers.get("Content-Range", "")
+            is_rest = response.status_code == 206 and sent.startswith(f"bytes {start}-")
             done = start if is_rest else 0
             total = done + int(response.headers.get("Content-Length", 0))
+            log.warning("downloading %s (%.1f MB) to %s", url, (total - done) / 1e6, self.part.parent)
             try:
                 with self.part.open("ab" if is_rest else "wb") as out:
                     for block in response.iter_content(BLOCK_BYTES):
@@ -142,8 +142,5 @@ def _size(path: Path) -> int:
 
 def _got(error: ValueError) -> str:
     """The hash that pooch found, out of its message; the whole message when its wording changes."""
-    words = str(error).split()
-    digests = [
-        w.strip("'\"().,") for w in words if len(w.strip("'\"().,")) in (32, 64) and w.strip("'\"().,").isalnum()
-    ]
+    digests = re.findall(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b", str(error))
     return digests[-1] if digests else str(error)

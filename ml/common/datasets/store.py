@@ -195,22 +195,16 @@ def _read_lock(path: Path) -> dict[str, str]:
 def _download_all(dataset: str, files: Sequence[RemoteFile], progress: Progress | None, how_to_get: str) -> Found:
     from . import download
 
+    what, got = f"data set {dataset}", "no copy on this machine"
     if not all(f.urls for f in files):
-        raise UnreachableError.of(f"data set {dataset}", "no copy on this machine", "its files", how_to_get)
+        raise UnreachableError.of(what, got, "its files", how_to_get)
     if is_offline():
-        raise UnreachableError.of(
-            f"data set {dataset}",
-            "no copy on this machine, and HWSIM_OFFLINE forbids a download",
-            "its files",
-            how_to_get,
-        )
+        raise UnreachableError.of(what, f"{got}, and HWSIM_OFFLINE forbids a download", "its files", how_to_get)
     folder = cache_folder(dataset)
     try:
         for file in files:
             if not (folder / file.name).is_file():
                 download.fetch(file, folder, progress)
     except download.NoAnswerError as error:
-        raise UnreachableError.of(
-            f"data set {dataset}", f"no copy on this machine, and {error}", "its files", how_to_get
-        ) from error
+        raise UnreachableError.of(what, f"{got}, and {error}", "its files", how_to_get) from error
     return Found(folder, "download")
