@@ -36,6 +36,22 @@ def transpose_out(signal, start, count, out):
 
 
 @njit(cache=True, nogil=True)
+def argmax_rows(signal, start, count, classes, best, winner):
+    """classes[start + s] = argmax_i signal[i, s], lowest index on ties; `best`, `winner` are scratch."""
+    for s in range(count):
+        best[s] = signal[0, s]
+        winner[s] = 0
+    for i in range(1, signal.shape[0]):
+        row = signal[i]
+        for s in range(count):
+            larger = row[s] > best[s]
+            winner[s] = i if larger else winner[s]
+            best[s] = max(row[s], best[s])
+    for s in range(count):
+        classes[start + s] = winner[s]
+
+
+@njit(cache=True, nogil=True)
 def lut_layer(row, wires, tables, signal, out, address, count):
     """One LUT layer over a chunk: `signal` [n_in, CHUNK] → `out` [n_out, CHUNK]."""
     fan_in, size = row[FAN_IN], 1 << (row[FAN_IN] * row[BITS_IN])
@@ -83,8 +99,8 @@ def run_layer(row, wires, tables, offsets, bias, signal, out, address, total, co
 
 
 @njit(cache=True, nogil=True)
-def run_network(layers, wires, tables, offsets, bias, x, out, signals, address, total):
-    """All layers: codes `x` [batch, n_in] → `out` [batch, n_out].
+def run_network(layers, wires, tables, offsets, bias, x, out, classes, signals, address, total):
+    """All layers: codes `x` [batch, n_in] → `out` [batch, n_out], and `classes` [batch] unless it is empty.
 
     `signals` [2, widest, CHUNK] holds a layer's input and output in turn; `address` uint16 and `total` int64
     [CHUNK] are scratch.
@@ -96,7 +112,10 @@ def run_network(layers, wires, tables, offsets, bias, x, out, signals, address, 
             run_layer(
                 layers[i], wires, tables, offsets, bias, signals[i % 2], signals[1 - i % 2], address, total, count
             )
-        transpose_out(signals[len(layers) % 2], start, count, out)
+        last = signals[len(layers) % 2]
+        transpose_out(last, start, count, out)
+        if len(classes):
+            argmax_rows(last[: out.shape[1]], start, count, classes, total, address)
 
 
 @njit(cache=True, nogil=True)

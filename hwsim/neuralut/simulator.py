@@ -15,11 +15,11 @@ from hwsim.core.counters import Counters
 from hwsim.core.energy import energy_of
 from hwsim.core.result import SimResult
 from hwsim.ir.arch.neuralut import NeuralutArch
-from hwsim.ir.errors import UsageError
+from hwsim.ir.errors import UsageError, check_shape
 from hwsim.ir.lut import LutLayer, LutNetwork, SumLayer, code_dtype
 from hwsim.neuralut.program import Program, program_of
 
-Backend = Literal["auto", "numba", "reference"]
+Backend = Literal["auto", "vector", "numba", "reference"]
 
 
 def simulate(
@@ -37,14 +37,15 @@ def simulate(
         network: the artifact. Its arrays become read-only (kernels keep a flat copy).
         x: integer codes [batch, n_in] in 0..2^β−1, or floats [batch, n_in] for the network's input quantiser.
         arch: register placement; default `NeuralutArch()` (a register before every layer, as in the paper).
-        backend: ``"auto"`` takes the fastest one that this machine runs; ``"numba"`` is portable;
-            ``"reference"`` is the artifact's own definition. All give the same codes.
+        backend: ``"auto"`` takes the fastest one that this machine and network allow; ``"vector"`` keeps tables
+            in AVX-512-VBMI registers; ``"numba"`` is portable; ``"reference"`` is the artifact's own
+            definition. All give the same codes.
         toggles: also count register bits that change (reset is 0), as ``register_toggles``.
         tech: table of energies in ``hwsim/tech``, or None for no energy.
 
     Raises:
         ShapeError: wrong shape, or a code out of range.
-        UsageError: unknown backend.
+        UsageError: unknown backend, or ``"vector"`` where it can not run.
         ArtifactError: floats for a network without input quantiser.
 
     Example:
@@ -56,7 +57,7 @@ def simulate(
     """
     arch = arch or NeuralutArch()
     codes = _as_codes(network, x)
-    outputs, used, notes = run_codes(network, codes, backend)
+    outputs, classes, used, notes = run_codes(network, codes, backend)
     latency = arch.latency(len(network.layers))
     counters = _counters(network, len(codes))
     if toggles:
@@ -68,7 +69,7 @@ def simulate(
         initiation_interval=1,
         counters=counters,
         backend=used,
-        classes=network.classify(outputs) if network.n_classes else None,
+        classes=classes,
         energy=energy_of(counters, tech, _priced_events(network)) if tech else None,
         notes=notes,
     )
@@ -83,7 +84,7 @@ def layer_codes(network: LutNetwork, x: np.ndarray) -> list[np.ndarray]:
     from hwsim.neuralut import kernels
 
     program = program_of(network)
-    signal = _as_codes(network, x)
+    signal = network.check_codes(_as_codes(network, x))
     out = []
     for layer, row in zip(network.layers, program.layers, strict=True):
         target = np.empty((len(signal), layer.n_out), code_dtype(layer.bits_out))
@@ -95,24 +96,45 @@ def layer_codes(network: LutNetwork, x: np.ndarray) -> list[np.ndarray]:
     return out
 
 
-def run_codes(network: LutNetwork, codes: np.ndarray, backend: Backend) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """Output codes for checked input codes, the backend that computed them, and notes."""
+def run_codes(
+    network: LutNetwork, codes: np.ndarray, backend: Backend
+) -> tuple[np.ndarray, np.ndarray | None, str, tuple[str, ...]]:
+    """Output codes and classes for codes of `_as_codes`, the backend that computed them, and notes."""
     if backend not in get_args(Backend):
         raise UsageError.of("backend", repr(backend), f"one of {', '.join(get_args(Backend))}", "Choose one of them.")
     if backend == "reference":
-        return network.reference(codes), "reference", ()
-    return _run_numba(network, codes), "numba", ()
+        outputs = network.reference(codes)
+        return outputs, network.classify(outputs) if network.n_classes else None, "reference", ()
+    used, reason = _choose(network, backend)
+    outputs = np.empty((len(codes), network.n_outputs), code_dtype(network.output_bits))
+    classes = np.empty(len(codes) if network.n_classes else 0, np.int64)
+    if used == "vector":
+        from hwsim.neuralut import vector
+
+        if vector.run_vector(network, codes, outputs, classes) >> network.input_bits:
+            network.check_codes(codes)  # the kernel saw a code that is too wide: raises
+    else:
+        from hwsim.neuralut import kernels
+
+        program = program_of(network)
+        kernels.run_network(
+            program.layers, program.wires, program.tables, program.offsets, program.bias,
+            network.check_codes(codes), outputs, classes, *_scratch(program),
+        )  # fmt: skip
+    notes = (f"portable kernels: {reason}",) if reason and backend == "auto" else ()
+    return outputs, classes if network.n_classes else None, used, notes
 
 
-def _run_numba(network: LutNetwork, codes: np.ndarray) -> np.ndarray:
-    from hwsim.neuralut import kernels
+def _choose(network: LutNetwork, backend: Backend) -> tuple[str, str | None]:
+    """``"vector"`` or ``"numba"``, and why it is not the former."""
+    if backend == "numba":
+        return "numba", None
+    from hwsim.neuralut import vector
 
-    program = program_of(network)
-    out = np.empty((len(codes), network.n_outputs), code_dtype(network.output_bits))
-    kernels.run_network(
-        program.layers, program.wires, program.tables, program.offsets, program.bias, codes, out, *_scratch(program)
-    )
-    return out
+    reason = vector.why_not(network)
+    if backend == "vector" and reason is not None:
+        raise UsageError.of("backend 'vector' can not run", reason, "AVX-512-VBMI and small tables", "Use 'auto'.")
+    return ("vector" if reason is None else "numba"), reason
 
 
 def _scratch(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,9 +144,13 @@ def _scratch(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _as_codes(network: LutNetwork, x: np.ndarray) -> np.ndarray:
+    """Contiguous codes of the input dtype. Codes that have it already are not yet checked for their range."""
     x = np.asarray(x)
     if x.dtype.kind == "f":
         return network.quantise(x)
+    if x.dtype == code_dtype(network.input_bits):
+        check_shape("codes", x.shape, "[batch, n_inputs]", (None, network.n_inputs))
+        return np.ascontiguousarray(x)
     return np.ascontiguousarray(network.check_codes(x))
 
 
