@@ -96,7 +96,8 @@ def _snapshot(model: nn.Module) -> dict[str, Tensor]:
 class Trainer:
     """Fits `model` to `batches`, judging by `evaluate(model) → accuracy on held-out data`.
 
-    `on_epoch(model, optimiser, epoch)` runs before each epoch and may change masks in place.
+    `on_epoch(model, optimiser, epoch)` runs before each epoch and may change masks in place. With
+    `select=False` the last state is kept instead of the best one.
     """
 
     def __init__(
@@ -110,7 +111,9 @@ class Trainer:
         on_epoch: Callable[[nn.Module, torch.optim.Optimizer, int], None] | None = None,
         parameters: Callable[[nn.Module], Any] | None = None,
         progress: Progress | None = None,
+        select: bool = True,
     ) -> None:
+        self.select = select
         self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
         self.checkpoint, self.on_epoch, self.progress = checkpoint, on_epoch, progress
         groups = parameters(model) if parameters else model.parameters()
@@ -183,6 +186,6 @@ class Trainer:
             self.result.wall_s = wall0 + time.monotonic() - wall
             self.result.cpu_s = cpu0 + time.process_time() - cpu
             self._save()
-        if self.epoch >= self.config.epochs:
+        if self.select and self.epoch >= self.config.epochs:
             self.model.load_state_dict(self.best)
         return self.result

@@ -38,16 +38,19 @@ def _shift_kernel() -> Any:
 
 
 class ImageBatches:
-    """Batches of uint8 images [n, height, width] as (value/255 − mean)/std, shifted by up to `shift` pixels."""
+    """Batches of uint8 images [n, height, width] as value·gain + offset, shifted by up to `shift` pixels.
+
+    Pixels that a shift brings in from outside have value 0.
+    """
 
     def __init__(
         self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int, *,
-        mean: float, std: float, shift: int = 0,
+        features: tuple[float, float], shift: int = 0,
     ) -> None:
         check_shape("images", images.shape, "[n, height, width]", (len(labels), None, None))
         self.images, self.labels = np.ascontiguousarray(images), torch.from_numpy(labels.astype(np.int64))
         self.batch, self.seed, self.shift = batch, seed, shift
-        self.table = ((np.arange(256) / 255.0 - mean) / std).astype(np.float32)
+        self.table = (np.arange(256) * features[0] + features[1]).astype(np.float32)
 
     @property
     def steps(self) -> int:

@@ -5,18 +5,20 @@
 
 One L-LUT at a time, `CHUNK` samples at a time, everything between x and y in the first-level cache.
 The backward pass computes h1..h3 again rather than reading them from memory. Gradients g_l with respect to
-z_l overwrite activations that are no longer needed. L-LUTs are independent, so that the parallel loop's
-order never changes a result.
+z_l overwrite activations that are no longer needed. L-LUTs are independent, so that threads share them out
+without changing a result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from ml.neuralut.subnet import SubNet
 from ml.neuralut.tiles import CHUNK, OUT_TILE, TILE, linear_tile, outer_tile
@@ -25,7 +27,10 @@ Kernel = Callable[..., Any]
 
 
 class LayerKernels(NamedTuple):
-    """forward(θ, x, conn, y) and backward(θ, x, conn, dy, dθ, dx)."""
+    """forward(k0, k1, θ, x, conn, y) and backward(k0, k1, θ, x, conn, dy, dθ, dx), for L-LUTs k0..k1−1.
+
+    Shapes: θ, dθ [n_out, P]; x [n_in, batch]; conn [n_out, F]; y, dy [n_out, batch]; dx [n_out, F, batch].
+    """
 
     forward: Kernel
     backward: Kernel
@@ -127,10 +132,10 @@ def _forward(net: SubNet) -> Kernel:
     activations = _activations(net)
     last, skip = linear(n, 1, "bias", "none"), linear(n, 1, "add bias", "none")
 
-    @njit(parallel=True)
-    def forward(theta, x, conn, y):  # type: ignore[no-untyped-def]
-        for k in prange(theta.shape[0]):
-            s, p = scratch(f + 3 * n + 1)
+    @njit(nogil=True)
+    def forward(first, end, theta, x, conn, y):  # type: ignore[no-untyped-def]
+        s, p = scratch(f + 3 * n + 1)
+        for k in range(first, end):
             w = theta[k]
             for start in range(0, x.shape[1], CHUNK):
                 count = gather(s, p, x, conn, k, start)
@@ -192,11 +197,11 @@ def _backward(net: SubNet) -> Kernel:
     back_add, back = linear(n, n, "add", "mask"), linear(n, n, "zero", "mask")
     to_x, to_x_add = linear(n, f, "zero", "none"), linear(n, f, "add", "none")
 
-    @njit(parallel=True)
-    def backward(theta, x, conn, dy, dtheta, dx):  # type: ignore[no-untyped-def]
-        for k in prange(theta.shape[0]):
-            s, p = scratch(rows)
-            s[p + one_row : p + one_row + CHUNK] = 1
+    @njit(nogil=True)
+    def backward(first, end, theta, x, conn, dy, dtheta, dx):  # type: ignore[no-untyped-def]
+        s, p = scratch(rows)
+        s[p + one_row : p + one_row + CHUNK] = 1
+        for k in range(first, end):
             w, dw = theta[k], dtheta[k]
             dw[:] = 0
             for start in range(0, x.shape[1], CHUNK):
@@ -221,6 +226,22 @@ def _backward(net: SubNet) -> Kernel:
     return backward
 
 
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="l-luts")
+
+
+def run(kernel: Kernel, threads: int, count: int, *arrays: np.ndarray) -> None:
+    """Call a kernel for all `count` L-LUTs, shared out among `threads` (it runs without the interpreter lock)."""
+    if threads <= 1 or count < 2 * threads:
+        kernel(0, count, *arrays)
+        return
+    cuts = [count * t // threads for t in range(threads + 1)]
+    jobs = [_pool(threads).submit(kernel, a, b, *arrays) for a, b in pairwise(cuts)]
+    for job in jobs:
+        job.result()
+
+
 @njit
 def scatter_rows(parts, conn, dx):  # type: ignore[no-untyped-def]
     """dx[conn[k, f]] += parts[k, f], in a fixed order."""
@@ -231,8 +252,18 @@ def scatter_rows(parts, conn, dx):  # type: ignore[no-untyped-def]
 
 
 @cache
-def layer_kernels(net: SubNet) -> LayerKernels | None:
-    """Fused kernels of a sub-network shape, or None where only the plain evaluation exists."""
-    if (net.depth, net.skip) == (4, 2):
-        return LayerKernels(_forward(net), _backward(net))
+def layer_kernels(neuron: object) -> LayerKernels | None:
+    """Fused kernels of a neuron function, or None where only the plain evaluation exists."""
+    from ml.neuralut import kernels_small
+    from ml.neuralut.polylut import Polynomial
+
+    if isinstance(neuron, Polynomial):
+        return kernels_small.polynomial(neuron)
+    if isinstance(neuron, SubNet):
+        if (neuron.depth, neuron.skip) == (4, 2):
+            return LayerKernels(_forward(neuron), _backward(neuron))
+        if (neuron.depth, neuron.skip) == (1, 0):
+            return kernels_small.dot_product(neuron)
+        if (neuron.depth, neuron.skip) == (2, 2):
+            return kernels_small.two_layers(neuron)
     return None

@@ -17,6 +17,9 @@ class Neuron(Protocol):
     @property
     def parameters(self) -> int: ...
 
+    @property
+    def operations(self) -> int: ...
+
     def initial(self, n_out: int, generator: torch.Generator) -> Tensor: ...
 
     def evaluate(self, theta: Tensor, x: Tensor) -> Tensor: ...
@@ -38,21 +41,24 @@ class _FusedLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, theta: Tensor, x: Tensor, conn: Tensor, kernels: Any) -> Tensor:
+        from ml.neuralut.kernels import run
+
         y = torch.empty(theta.shape[0], x.shape[1])
-        kernels.forward(theta.detach().numpy(), x.detach().numpy(), conn.numpy(), y.numpy())
+        arrays = (t.detach().numpy() for t in (theta, x, conn, y))
+        run(kernels.forward, torch.get_num_threads(), len(theta), *arrays)
         ctx.save_for_backward(theta, x, conn)
         ctx.kernels = kernels
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        from ml.neuralut.kernels import scatter_rows
+        from ml.neuralut.kernels import run, scatter_rows
 
         theta, x, conn = ctx.saved_tensors
         dtheta = torch.empty_like(theta)
         parts = torch.empty(*conn.shape, x.shape[1])
-        arrays = (theta.detach().numpy(), x.detach().numpy(), conn.numpy(), grads[0].contiguous().numpy())
-        ctx.kernels.backward(*arrays, dtheta.numpy(), parts.numpy())
+        arrays = (t.detach().numpy() for t in (theta, x, conn, grads[0].contiguous(), dtheta, parts))
+        run(ctx.kernels.backward, torch.get_num_threads(), len(theta), *arrays)
         dx = None
         if ctx.needs_input_grad[1]:
             dx = torch.empty_like(x)

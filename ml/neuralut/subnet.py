@@ -90,6 +90,11 @@ class SubNet:
         """P, scalars an L-LUT: 802 for F=6, N=16, L=4, S=2 (paper table I's HDR-5L)."""
         return sum(b.rows * (b.cols + 1) for b in self.blocks.values())
 
+    @property
+    def operations(self) -> int:
+        """Upper bound of the roundings on any path from an input to y: every affine map's sum, skips included."""
+        return sum(b.cols + 2 for b in self.blocks.values())
+
     def initial(self, n_out: int, generator: torch.Generator) -> Tensor:
         """θ [n_out, P] with torch's Linear default, U(±1/√cols) for weights and biases."""
         theta = torch.empty(n_out, self.parameters)
