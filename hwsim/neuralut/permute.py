@@ -216,17 +216,21 @@ def emit_turn(e: Emitter, block: list[Any]) -> list[Any]:
     return block
 
 
+@cache
+def _has_vbmi(cpu_name: str | None, cpu_features: str | None) -> bool:
+    """Whether numba compiles for a processor with byte permutes; both arguments are numba's own settings."""
+    if cpu_name or cpu_features:
+        return {"+avx512vbmi", "+avx512bw"} <= set((cpu_features or "").split(","))
+    features = binding.get_host_cpu_features()
+    return bool(features.get("avx512vbmi")) and bool(features.get("avx512bw"))
+
+
 def unsupported() -> str | None:
     """Why this machine can not run the kernels, or None when it can."""
     if _config.DISABLE_JIT:
         return "numba's compiler is switched off"
-    if _config.CPU_NAME or _config.CPU_FEATURES:
-        names = set((_config.CPU_FEATURES or "").split(","))
-        has = "+avx512vbmi" in names and "+avx512bw" in names
-    else:
-        features = binding.get_host_cpu_features()
-        has = features.get("avx512vbmi", False) and features.get("avx512bw", False)
-    return None if has else "the processor has no AVX-512-VBMI"
+    has = _has_vbmi(_config.CPU_NAME, _config.CPU_FEATURES)
+    return None if has else "the processor has no AVX-512-VBMI, or numba is told to do without it"
 
 
 @_intrinsic(prefer_literal=True)

@@ -7,7 +7,7 @@ between take the portable kernels on the same neuron-major rows.
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from hwsim.neuralut.permute import (
     pack_table,
     unsupported,
 )
-from hwsim.neuralut.program import N_OUT, WIRES, program_of
+from hwsim.neuralut.program import N_OUT, WIRES, Program, program_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,14 @@ class VectorProgram:
         gather: address of the input stage.
         blocks: 64-column blocks of an input row.
         alive: objects behind the addresses.
+        scratch: buffers between runs; a run takes one out and puts it back, so that threads never share one.
     """
 
     entry: np.ndarray
     gather: int
     blocks: int
     alive: list[Any]
+    scratch: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
 
 _PROGRAMS: weakref.WeakKeyDictionary[LutNetwork, VectorProgram] = weakref.WeakKeyDictionary()
@@ -111,10 +113,7 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
     the union.
     """
     program, vector = program_of(network), vector_program_of(network)
-    rows = max(program.widest, LANES * vector.blocks)
-    signals = aligned(2 * rows * ROW).reshape(2, rows, ROW)
-    gathered = aligned(ROW * LANES * vector.blocks)
-    address, total = np.empty(ROW, np.uint16), np.empty(ROW, np.int64)
+    scratch = vector.scratch.pop() if vector.scratch else _new_scratch(program, vector)
     # A block reads 64 columns, past the end of a row when n_in is no multiple of 64: the last rows, where that
     # would leave the array, go through a padded copy.
     spare = -(-(LANES * vector.blocks - network.n_inputs) // network.n_inputs)
@@ -123,7 +122,6 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
     tail = aligned(-(-(len(codes) - body) // LANES) * LANES * network.n_inputs + LANES * vector.blocks)
     view = tail[: (len(codes) - body) * network.n_inputs].reshape(-1, network.n_inputs)
     view[:] = codes[body:]
-    scratch = (signals, gathered, address, total, aligned(ROW), aligned(ROW))
     for part, at, count in ((codes, 0, body), (tail, body, len(codes) - body)):
         if count:
             union |= _run(
@@ -131,7 +129,21 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
                 vector.gather, vector.blocks, part.ctypes.data, network.n_inputs, count, out[at:], classes[at:],
                 scratch,
             )  # fmt: skip
+    vector.scratch.append(scratch)
     return union
+
+
+def _new_scratch(program: Program, vector: VectorProgram) -> tuple[np.ndarray, ...]:
+    """Signals of two layers in turn, squeezed input rows, addresses, sums, best code and its index."""
+    rows = max(program.widest, LANES * vector.blocks)
+    return (
+        aligned(2 * rows * ROW).reshape(2, rows, ROW),
+        aligned(ROW * LANES * vector.blocks),
+        np.empty(ROW, np.uint16),
+        np.empty(ROW, np.int64),
+        aligned(ROW),
+        aligned(ROW),
+    )
 
 
 @njit(cache=True, nogil=True)
