@@ -16,6 +16,7 @@ from benches.registry import paper, papers
 from benches.report import figure
 from benches.results import Result
 from benches.text import table
+from benches.verdicts import sign
 from hwsim.ir.errors import HwsimError, UsageError
 
 
@@ -76,11 +77,10 @@ def _as_json(result: Result) -> str:
 def summary(result: Result, folder: Path) -> str:
     """What a finished bench prints: claims, bars and where the rest is."""
     claims = [
-        (c.id, figure(c.paper, c.unit), figure(c.ours, c.unit, c.low, c.high), _mark(c.verdict, c.kept), c.reason)
-        for c in result.claims
+        (c.id, c.said, figure(c.ours, c.unit, c.low, c.high), _mark(c.verdict, c.kept), c.reason) for c in result.claims
     ]
     bars = [
-        (b.metric, f"{b.op} {figure(b.bar, b.unit)}", figure(b.ours, b.unit), _mark(b.state, b.kept), b.note)
+        (b.metric, f"{sign(b.op)} {figure(b.bar, b.unit)}", figure(b.ours, b.unit), _mark(b.state, b.kept), b.note)
         for b in result.bars
     ]
     parts = [f"{result.slug} — profile {result.profile}, seed {result.seed}, {result.wall_s:.1f} s"]

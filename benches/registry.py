@@ -44,7 +44,7 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         text: the claim in words.
         metric: the metric of the run that answers it.
         unit: unit of `value`, `tolerance` and the metric.
-        value: the paper's value.
+        value: the paper's value; kind ``trend`` may leave it out.
         direction: which way is better; ``equal`` when only the same value will do.
         tolerance: in `unit`; for kind ``ratio`` relative to `value` (0.1 = ten percent).
         kind: ``exact`` a value, ``ratio`` one method over another, ``trend`` only the side of `baseline`
@@ -57,9 +57,9 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     where: Text
     text: Text
     metric: Name
-    value: float
     direction: Direction
     kind: ClaimKind
+    value: float | None = None
     unit: str = ""
     tolerance: Size = 0.0
     baseline: float | None = None
@@ -68,7 +68,9 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def __post_init__(self) -> None:
         if self.direction == "equal" and self.kind in ("trend", "bound"):
             raise ValueError(f"claim {self.id}: kind '{self.kind}' needs direction 'higher' or 'lower'")
-        if self.kind == "ratio" and self.value <= 0:
+        if self.value is None and self.kind != "trend":
+            raise ValueError(f"claim {self.id}: kind '{self.kind}' needs a value")
+        if self.kind == "ratio" and (self.value or 0) <= 0:
             raise ValueError(f"claim {self.id}: a ratio's value must be above 0, got {self.value}")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benches.registry import Paper
-from benches.results import Metric, Result
-from benches.verdicts import number
+from benches.results import ClaimOutcome, Metric, Result
+from benches.verdicts import number, sign
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -49,10 +49,14 @@ def _head(paper: Paper, result: Result) -> str:
 def _claims(result: Result) -> str:
     head = ("claim", "where", "paper", "ours", "verdict", "why")
     rows = [
-        (c.text, c.where, figure(c.paper, c.unit), figure(c.ours, c.unit, c.low, c.high, c.kept), c.verdict, c.reason)
+        (c.text, c.where, c.said, figure(c.ours, c.unit, c.low, c.high, c.kept), c.verdict, _why(c))
         for c in result.claims
     ]
     return f"## Claims\n\n{table(head, rows)}" if rows else ""
+
+
+def _why(claim: ClaimOutcome) -> str:
+    return f"{claim.reason} (with {claim.substitution})" if claim.substitution else claim.reason
 
 
 def _bars(result: Result) -> str:
@@ -60,7 +64,7 @@ def _bars(result: Result) -> str:
     rows = [
         (
             f"`{b.metric}`",
-            f"{b.op} {figure(b.bar, b.unit)}",
+            f"{sign(b.op)} {figure(b.bar, b.unit)}",
             "–" if b.aim is None else figure(b.aim, b.unit) + (" ✓" if b.aim_met else ""),
             figure(b.ours, b.unit, kept=b.kept),
             b.state,

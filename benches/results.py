@@ -40,19 +40,26 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class ClaimOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A claim of the paper beside our figure. `ours` is None when nothing was measured."""
+    """A claim of the paper beside our figure.
+
+    `paper` is None when the paper claims only a trend, `ours` when nothing was measured; `said` is the paper's
+    side in words (``"96 %"``, ``"at most 5 cycles"``, ``"below 1 ×"``); `substitution` says what stood in for
+    the paper's data or tool.
+    """
 
     id: str
     where: str
     text: str
     metric: str
     unit: str
-    paper: float
+    paper: float | None
+    said: str
     ours: float | None
     low: float | None
     high: float | None
     verdict: Verdict
     reason: str
+    substitution: str = ""
     kept: str = ""
 
 

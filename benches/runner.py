@@ -260,7 +260,7 @@ def _result(ctx: Context[Any], request: Request, folder: Path, spent: tuple[floa
         versions=environment.versions(),
         metrics=tuple(metrics.values()),
         claims=tuple(claim_outcome(c, metrics, reasons, request.profile) for c in one.claims),
-        bars=tuple(bar_outcome(b, metrics, request.profile) for b in one.bars),
+        bars=tuple(bar_outcome(b, metrics, ledger.reasons, request.profile) for b in one.bars),
         artifacts=tuple(ledger.artifacts.values()),
         data=tuple(ledger.data.values()),
         stages=tuple(ctx.stages),

@@ -30,14 +30,14 @@ import operator
 from collections.abc import Callable, Mapping
 
 from benches.registry import PROFILES, Bar, Claim, Profile
-from benches.results import BarOutcome, ClaimOutcome, Metric, Verdict
+from benches.results import BarOutcome, BarState, ClaimOutcome, Metric, Verdict
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
     ">": operator.gt,
     "<": operator.lt,
-    "==": operator.eq,
+    "==": lambda a, b: math.isclose(a, b, rel_tol=1e-9),  # 100 · 0.784 is not 78.4 in binary
 }
 
 
@@ -46,7 +46,7 @@ def number(x: float | None) -> str:
 
     Example:
         >>> number(54798), number(0.12345), number(207123456.0), number(3.2e12)
-        ('54 798', '0.1235', '207 100 000', '3.2·10^12')
+        ('54 798', '0.1235', '207 123 456', '3.2·10^12')
     """
     if x is None:
         return "–"
@@ -69,23 +69,33 @@ def judge(claim: Claim, metric: Metric) -> tuple[Verdict, str]:
     m = metric.value
     low = m if metric.low is None else metric.low
     high = m if metric.high is None else metric.high
-    if math.isnan(m):
-        return "not comparable", "the figure is not a number"
-    region = _region(claim)
-    verdict, reason = _RULES[claim.kind](claim, region, m, low, high)
-    if claim.substitution:
-        reason += f"; in place of the paper's setting: {claim.substitution}"
-    return verdict, reason
+    return _RULES[claim.kind](claim, region(claim), m, low, high)
 
 
-def _region(claim: Claim) -> tuple[float, float]:
-    tolerance = claim.tolerance * abs(claim.value) if claim.kind == "ratio" else claim.tolerance
-    lowest = -math.inf if claim.direction == "lower" else claim.value - tolerance
-    highest = math.inf if claim.direction == "higher" else claim.value + tolerance
+def region(claim: Claim) -> tuple[float, float]:
+    """The values that agree with `claim`, as (lowest, highest)."""
+    if claim.kind == "trend" or claim.value is None:
+        edge = baseline_of(claim) or 0.0
+        return (edge, math.inf) if claim.direction == "higher" else (-math.inf, edge)
+    value = claim.value
+    tolerance = claim.tolerance * abs(value) if claim.kind == "ratio" else claim.tolerance
+    lowest = -math.inf if claim.direction == "lower" else value - tolerance
+    highest = math.inf if claim.direction == "higher" else value + tolerance
     return lowest, highest
 
 
-def _baseline(claim: Claim) -> float | None:
+def said(claim: Claim) -> str:
+    """The paper's side of `claim` in words, with unit."""
+    unit = "" if claim.unit in ("", "1") else f" {claim.unit}"
+    if claim.kind == "trend":
+        side = f"{'above' if claim.direction == 'higher' else 'below'} {number(baseline_of(claim))}{unit}"
+        return side if claim.value is None else f"{number(claim.value)}{unit} ({side})"
+    word = {"higher": "at least ", "lower": "at most "}[claim.direction] if claim.kind == "bound" else ""
+    return f"{word}{number(claim.value)}{unit}"
+
+
+def baseline_of(claim: Claim) -> float | None:
+    """The value of no effect, or None when the claim has none."""
     if claim.baseline is not None:
         return claim.baseline
     return {"ratio": 1.0, "trend": 0.0}.get(claim.kind)
@@ -95,19 +105,20 @@ def _side(claim: Claim, baseline: float) -> int:
     """+1 when the effect lies above the baseline, −1 below, 0 when the paper claims no effect."""
     if claim.kind == "trend":
         return 1 if claim.direction == "higher" else -1
-    return (claim.value > baseline) - (claim.value < baseline)
+    value = baseline if claim.value is None else claim.value
+    return (value > baseline) - (value < baseline)
 
 
-def _judge_value(claim: Claim, region: tuple[float, float], m: float, low: float, high: float) -> tuple[Verdict, str]:
-    inside = region[0] <= m <= region[1]
-    baseline = _baseline(claim)
+def _judge_value(claim: Claim, agrees: tuple[float, float], m: float, low: float, high: float) -> tuple[Verdict, str]:
+    inside = agrees[0] <= m <= agrees[1]
+    baseline = baseline_of(claim)
     side = 0 if baseline is None else _side(claim, baseline)
     if baseline is None or side == 0:  # nothing to call a trend: only agreement counts
         if inside:
             return "reproduced", _agrees(claim)
-        if low <= region[1] and high >= region[0]:
+        if low <= agrees[1] and high >= agrees[0]:
             return "trend only", "outside the tolerance, but the interval reaches it"
-        return "not reproduced", _misses(region, m)
+        return "not reproduced", _misses(agrees, m)
     nearest = low if side > 0 else high
     proved = (nearest - baseline) * side > 0
     if inside and proved:
@@ -115,12 +126,12 @@ def _judge_value(claim: Claim, region: tuple[float, float], m: float, low: float
     if inside:
         return "trend only", f"within the tolerance, but the interval reaches {number(baseline)} (no effect)"
     if proved:
-        return "trend only", f"same side of {number(baseline)} as the paper; {_misses(region, m)}"
-    return "not reproduced", f"no effect proved against {number(baseline)}; {_misses(region, m)}"
+        return "trend only", f"same side of {number(baseline)} as the paper; {_misses(agrees, m)}"
+    return "not reproduced", f"no effect proved against {number(baseline)}; {_misses(agrees, m)}"
 
 
-def _judge_trend(claim: Claim, region: tuple[float, float], m: float, low: float, high: float) -> tuple[Verdict, str]:
-    baseline = _baseline(claim) or 0.0
+def _judge_trend(claim: Claim, agrees: tuple[float, float], m: float, low: float, high: float) -> tuple[Verdict, str]:
+    baseline = baseline_of(claim) or 0.0
     side = _side(claim, baseline)
     word = "above" if side > 0 else "below"
     if ((low if side > 0 else high) - baseline) * side > 0:
@@ -130,12 +141,12 @@ def _judge_trend(claim: Claim, region: tuple[float, float], m: float, low: float
     return "not reproduced", f"not {word} {number(baseline)}"
 
 
-def _judge_bound(claim: Claim, region: tuple[float, float], m: float, low: float, high: float) -> tuple[Verdict, str]:
-    edge = region[0] if claim.direction == "higher" else region[1]
+def _judge_bound(claim: Claim, agrees: tuple[float, float], m: float, low: float, high: float) -> tuple[Verdict, str]:
+    edge = agrees[0] if claim.direction == "higher" else agrees[1]
     word = "at least" if claim.direction == "higher" else "at most"
-    if region[0] <= low and high <= region[1]:
+    if agrees[0] <= low and high <= agrees[1]:
         return "reproduced", f"{word} {number(edge)}"
-    if region[0] <= m <= region[1]:
+    if agrees[0] <= m <= agrees[1]:
         return "trend only", f"{word} {number(edge)}, but the interval leaves the bound"
     return "not reproduced", f"not {word} {number(edge)}"
 
@@ -154,9 +165,14 @@ def _agrees(claim: Claim) -> str:
     return f"within {number(claim.tolerance)}{unit} of the paper{better}"
 
 
-def _misses(region: tuple[float, float], m: float) -> str:
-    edge = region[0] if m < region[0] else region[1]
-    return f"{number(abs(m - edge))} {'below' if m < region[0] else 'above'} what agrees ({number(edge)})"
+def _misses(agrees: tuple[float, float], m: float) -> str:
+    edge = agrees[0] if m < agrees[0] else agrees[1]
+    return f"{number(abs(m - edge))} {'below' if m < agrees[0] else 'above'} what agrees ({number(edge)})"
+
+
+def sign(op: str) -> str:
+    """A bar's operator as it is printed."""
+    return {">=": "≥", "<=": "≤", "==": "="}.get(op, op)
 
 
 def claim_outcome(
@@ -178,37 +194,47 @@ def claim_outcome(
         metric=claim.metric,
         unit=claim.unit,
         paper=claim.value,
+        said=said(claim),
         ours=metric.value if metric else None,
         low=metric.low if metric else None,
         high=metric.high if metric else None,
         verdict=verdict,
         reason=reason,
+        substitution=claim.substitution,
         kept=metric.kept if metric else "",
     )
 
 
-def bar_outcome(bar: Bar, metrics: Mapping[str, Metric], profile: Profile) -> BarOutcome:
-    """Whether the figure of this run reaches `bar`; too small a profile leaves it ``not measured``."""
+def bar_outcome(
+    bar: Bar, metrics: Mapping[str, Metric], not_comparable: Mapping[str, str], profile: Profile
+) -> BarOutcome:
+    """Whether the figure of this run reaches `bar`; too small a profile leaves it ``not measured``.
+
+    `not_comparable` maps metrics to the reason why they could not be measured.
+    """
     metric = metrics.get(bar.metric)
     goal = metrics.get(bar.of) if bar.of else None
     limit = bar.value if bar.of is None else (goal.value if goal else None)
     note = bar.note
     too_small = PROFILES.index(profile) < PROFILES.index(bar.profile) and not (metric and metric.kept)
-    outcome: dict[str, object] = {"state": "not measured", "aim_met": None}
+    state: BarState = "not measured"
+    aim_met = None
     if metric and too_small:
         note = "; ".join(filter(None, [note, f"counts from profile {bar.profile} on"]))
-    elif metric and limit is not None and not math.isnan(metric.value):
+    elif metric and limit is not None:
         meets = _OPERATORS[bar.op]
-        outcome["state"] = "met" if meets(metric.value, limit) else "missed"
-        outcome["aim_met"] = None if bar.aim is None else meets(metric.value, bar.aim)
+        state = "met" if meets(metric.value, limit) else "missed"
+        aim_met = None if bar.aim is None else meets(metric.value, bar.aim)
+    elif bar.metric in not_comparable:
+        note = "; ".join(filter(None, [note, not_comparable[bar.metric]]))
     return BarOutcome(
         metric=bar.metric,
         op=bar.op,
         bar=limit,
         ours=metric.value if metric else None,
-        state=outcome["state"],  # type: ignore[arg-type]
+        state=state,
         aim=bar.aim,
-        aim_met=outcome["aim_met"],  # type: ignore[arg-type]
+        aim_met=aim_met,
         unit=bar.unit or (metric.unit if metric else ""),
         profile=bar.profile,
         note=note,
