@@ -32,7 +32,7 @@ SOURCE_LINES = 120  # of a Verilog file; the whole file lies beside the result
 _CHIP = {"reproduced": "good", "met": "good", "trend only": "part", "not reproduced": "bad", "missed": "bad"}
 
 _LEGEND = (
-    '<p class="soft small">Strips, each to its own scale: dark tick = the paper, green = what agrees with it, '
+    '<p class="soft small">Strips, each to its own scale: grey tick = the paper, green = what agrees with it, '
     "dashed = no effect, blue = ours with its interval.</p>"
 )
 
@@ -139,7 +139,8 @@ def _header(known: dict[str, Paper], runs: dict[str, tuple[Result | None, Path |
     now = datetime.datetime.now(datetime.UTC)
     return (
         "<header><h1>Papers, claims and measurements</h1>"
-        f'<p class="soft">{len(known)} {"paper" if len(known) == 1 else "papers"}, {claims} claims, {ran} with a run — written {now:%Y-%m-%d %H:%M} UTC '
+        f'<p class="soft">{len(known)} {"paper" if len(known) == 1 else "papers"}, {claims} claims, {ran} with a run '
+        f"— written {now:%Y-%m-%d %H:%M} UTC "
         "by <code>hwsim report</code></p></header>"
     )
 
