@@ -34,7 +34,7 @@ class Trace:
         if len(lengths) > 1:
             raise ShapeError.of("trace signals differ in length", sorted(lengths), "one length", "Pad the trace.")
         for name, signal in self.signals.items():
-            if len(signal.values) and int(signal.values.max()) >> signal.width:
+            if len(signal.values) and int(signal.values.max()) >= 1 << signal.width:
                 raise ShapeError.of(
                     f"trace signal {name}", int(signal.values.max()), f"at most {signal.width} bits", "Widen it."
                 )

@@ -138,7 +138,7 @@ class SumLayer:
     def validate(self, where: str, n_in: int) -> None:
         """Raise `ArtifactError` unless the layer obeys its rules and fits `n_in` inputs."""
         for name in ("offsets", "sources", "bias"):
-            _check_int_array(f"{where}.{name}", getattr(self, name), np.int32, 1)
+            _check_int_array(f"{where}.{name}", getattr(self, name), np.int32, 1, may_be_empty=name == "sources")
         grows = len(self.offsets) == self.n_out + 1 and bool(np.all(np.diff(self.offsets) >= 0))
         if not grows or self.offsets[0] != 0 or self.offsets[-1] != len(self.sources):
             raise ArtifactError.of(
@@ -223,8 +223,11 @@ def unpack_codes(packed: np.ndarray, count: int, bits: int) -> np.ndarray:
     return (planes.reshape(len(packed), count, bits) @ weights).astype(code_dtype(bits))
 
 
-def _check_int_array(name: str, array: np.ndarray, dtype: type[np.generic], ndim: int) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != ndim or 0 in array.shape[:1]:
+def _check_int_array(
+    name: str, array: np.ndarray, dtype: type[np.generic], ndim: int, may_be_empty: bool = False
+) -> None:
+    fits = isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == ndim
+    if not fits or (0 in array.shape[:1] and not may_be_empty):
         got = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
         raise ArtifactError.of(name, got, f"a non-empty {np.dtype(dtype)} array with {ndim} axes", "Convert the array.")
 

@@ -94,8 +94,13 @@ def simulate_stream(
         raise UsageError.of("arch.ports", repr(arch.ports), "'stream'", "Plain ports have no handshake: use simulate.")
     in_valid, out_ready = _handshake("in_valid", in_valid), _handshake("out_ready", out_ready)
     if len(in_valid) != len(out_ready):
-        raise ShapeError.of("in_valid and out_ready", f"{len(in_valid)} and {len(out_ready)} cycles", "one length", "")
-    codes = _as_codes(network, x)
+        raise ShapeError.of(
+            "in_valid and out_ready",
+            f"{len(in_valid)} and {len(out_ready)} cycles",
+            "one length",
+            "Give both for every cycle.",
+        )
+    codes = network.check_codes(_as_codes(network, x))
     cycles, depth = len(in_valid), arch.latency(len(network.layers))
     in_fire, out_fire, out_valid = (np.zeros(cycles, np.bool_) for _ in range(3))
     entered, held = np.zeros(len(codes), np.int64), np.empty((cycles, depth), np.int64)
