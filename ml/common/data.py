@@ -20,9 +20,14 @@ from pathlib import Path
 
 from hwsim.ir.errors import UsageError
 
+from .datasets.cifar import load_cifar10_subset
 from .datasets.dataset import Dataset, Progress, Source, Split, stratified_indices
 from .datasets.digits import load_digits
+from .datasets.distilled import load_distilled
+from .datasets.jets import load_tables, load_test1000
+from .datasets.jets_toy import load_jets_toy
 from .datasets.mnist import load_mnist
+from .datasets.openml import load_openml_jets
 from .datasets.store import UnreachableError, log
 
 __all__ = [
@@ -39,10 +44,19 @@ __all__ = [
 
 Loader = Callable[[str | Path | None, Progress | None], Dataset]
 
-_LOADERS: dict[str, Loader] = {"mnist": load_mnist, "digits": lambda root, progress: load_digits()}
+_LOADERS: dict[str, Loader] = {
+    "mnist": load_mnist,
+    "digits": lambda root, progress: load_digits(),
+    "cifar10_subset": load_cifar10_subset,
+    "jsc_openml": load_openml_jets,
+    "jsc_openml_test1000": load_test1000,
+    "kanele_openml_tables": load_tables,
+    "jsc_distilled": load_distilled,
+    "jets_toy": lambda root, progress: load_jets_toy(),
+}
 
 # What stands in for a data set that can't be had, when the caller allows it.
-_STAND_INS = {"mnist": "digits"}
+_STAND_INS = {"mnist": "digits", "jsc_openml": "jets_toy", "jsc_distilled": "jets_toy"}
 
 
 def names() -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class Dataset:
             >>> from ml.common.data import load
             >>> split = load("digits").validation(0.1, seed=0)
             >>> len(split.y_train), len(split.y_val)
-            (1295, 143)
+            (1294, 144)
         """
         kept, held = stratified_indices(self.y_train, fraction, seed)
         return Split(self.x_train[kept], self.y_train[kept], self.x_train[held], self.y_train[held])
@@ -104,7 +104,10 @@ class Dataset:
 
 
 def stratified_indices(y: Labels, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the kept and of the held-out samples, both ascending; each class gives round(fraction · n_class).
+    """Indices of the kept and of the held-out samples, both ascending.
+
+    round(fraction · n) samples are held out; each class gives its share, rounded down, and the classes with the
+    largest remainders one more.
 
     Raises:
         UsageError: `fraction` outside (0, 1), or one side would be empty.
@@ -112,10 +115,14 @@ def stratified_indices(y: Labels, fraction: float, seed: int) -> tuple[NDArray[n
     if not 0.0 < fraction < 1.0:
         raise UsageError.of("fraction of a split", fraction, "a number in (0, 1)", "Pass for example 0.1.")
     rng = np.random.default_rng(seed)
+    labels, counts = np.unique(y, return_counts=True)
+    shares = fraction * counts
+    quotas = np.floor(shares).astype(int)
+    by_remainder = np.argsort(quotas - shares, kind="stable")
+    quotas[by_remainder[: round(fraction * len(y)) - int(quotas.sum())]] += 1
     is_held = np.zeros(len(y), dtype=bool)
-    for label in np.unique(y):
-        members = np.flatnonzero(y == label)
-        is_held[rng.permutation(members)[: round(fraction * len(members))]] = True
+    for label, quota in zip(labels, quotas, strict=True):
+        is_held[rng.permutation(np.flatnonzero(y == label))[:quota]] = True
     kept, held = np.flatnonzero(~is_held), np.flatnonzero(is_held)
     if len(kept) == 0 or len(held) == 0:
         raise UsageError.of(

@@ -122,7 +122,7 @@ def find(
     return _download_all(dataset, files, progress, how_to_get)
 
 
-def check_sha256(path: Path, expected: str, *, content: bytes | None = None) -> str:
+def check_sha256(path: Path, expected: str, *, content: bytes | None = None, mend: str = "") -> str:
     """Return the SHA-256 of `content` (default: of the file) after comparing it with `expected`.
 
     Raises:
@@ -134,7 +134,7 @@ def check_sha256(path: Path, expected: str, *, content: bytes | None = None) -> 
             f"checksum of {'the content of ' if content is not None else ''}{path}",
             f"sha256 {got}",
             f"sha256 {expected}",
-            "The file is damaged or another version: delete it and load again, or replace it with the original.",
+            mend or "The file is damaged or another version: delete it and load again, or put the original there.",
         )
     return got
 
@@ -159,7 +159,8 @@ def check_locked(found: Found, file: RemoteFile) -> str:
     lock_path = found.folder / "lock.json"
     lock = _read_lock(lock_path)
     if file.name in lock:
-        return check_sha256(path, lock[file.name])
+        mend = f"The file changed since its first use: delete it and load again, or delete {lock_path} to trust it."
+        return check_sha256(path, lock[file.name], mend=mend)
     lock[file.name] = sha256_of(path)
     write_atomically(lock_path, json.dumps(lock, indent=2, sort_keys=True).encode() + b"\n")
     return lock[file.name]
