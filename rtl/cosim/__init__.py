@@ -1,0 +1,1 @@
+"""Verilated simulation: the batch driver (`verilate`) and the cocotb harness (`harness`)."""

@@ -1,0 +1,5 @@
+"""NeuraLUT (FPL 2024): LUT networks as Amaranth pipelines and as exported Verilog."""
+
+from rtl.neuralut.pipeline import PlainPipeline, StreamPipeline, build
+
+__all__ = ["PlainPipeline", "StreamPipeline", "build"]
