@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,7 +51,8 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None, known_hash:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             getter = _Getter(folder / f"{file.name}.part", progress)
-            return Path(pooch.retrieve(url, known_hash, fname=file.name, path=folder, downloader=getter))
+            with _one_at_a_time(folder):  # who had to wait finds the file there, and pooch does not ask again
+                return Path(pooch.retrieve(url, known_hash, fname=file.name, path=folder, downloader=getter))
         except NoAnswerError as error:
             reasons.append(str(error))
         except DataError:
@@ -72,6 +75,19 @@ def fetch_text(url: str) -> str:
     with _open(url, {}) as response:
         log.warning("downloading %s", url)
         return str(response.text)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the lock of a cache folder; the operating system frees it when the process ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: the checksum still refuses a mixed file
+        yield
+        return
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class _Getter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -83,6 +84,14 @@ def test_a_silent_host_is_waited_for_once(tmp_path):
     with pytest.raises(download.NoAnswerError, match=r"127\.0\.0\.1:9 can't be reached"):
         download.fetch(file, tmp_path, None)
     assert list(download._silent_hosts) == ["127.0.0.1:9"]
+
+
+def test_of_several_that_want_a_file_one_downloads_it(mirror, tmp_path):
+    file = remote(mirror)
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: download.fetch(file, tmp_path / "a", None), range(4)))
+    assert {p.read_bytes() == CONTENT for p in paths} == {True}
+    assert len(mirror.asked) == 1
 
 
 def test_a_full_disk_is_a_clear_error(mirror, tmp_path, monkeypatch):
