@@ -20,6 +20,8 @@ import typer
 
 from hwsim.ir.errors import HwsimError
 
+STOPPED = 130  # Ctrl-C: 128 + SIGINT
+
 app = typer.Typer(
     name="hwsim",
     help="Papers from training to silicon numbers: run a bench, read its verdicts, take its Verilog.",
@@ -168,18 +170,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app([a for a in given if a != "--debug"], prog_name="hwsim", standalone_mode=False)
         sys.stdout.flush()
+        if code == STOPPED:
+            print("\nstopped; hwsim bench … --resume goes on", file=sys.stderr)
         return int(code or 0)
     except HwsimError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("\nstopped; go on with --resume", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our stdout left (… | head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:  # typer's answer to a broken pipe, or a bench that calls sys.exit
+        return _unread() if isinstance(end.__context__, BrokenPipeError) else _other(RuntimeError(repr(end)), debug)
     except Exception as error:
         return _other(error, debug)
+
+
+def _unread() -> int:
+    """The reader of our output left (``… | head``): say no more, and not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _other(error: Exception, debug: bool) -> int:

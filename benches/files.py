@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -79,9 +80,14 @@ def link_atomic(link: Path, target: str) -> None:
         os.replace(temporary, link)
 
 
+def plain(value: object) -> Any:
+    """`value` (struct, dataclass, tuple, …) as JSON would give it back."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def canonical(value: object) -> bytes:
     """JSON bytes of plain data, equal for equal data whatever the order of keys."""
-    return msgspec.json.encode(msgspec.to_builtins(value), order="deterministic")
+    return msgspec.json.encode(value, order="deterministic")
 
 
 def digest(value: object, length: int = 16) -> str:

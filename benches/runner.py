@@ -63,7 +63,7 @@ import msgspec
 
 from benches import environment, loader, results
 from benches.context import Context, kept_file
-from benches.files import digest, make_folder, storing, write_atomic
+from benches.files import digest, make_folder, plain, storing, write_atomic
 from benches.journal import Request, read_request, read_state, write_state
 from benches.progress import Quiet, Reporter
 from benches.registry import PROFILES, Paper, Profile, paper, unknown
@@ -135,15 +135,15 @@ def run(
 
 def _request(one: Paper, bench: loader.Bench, profile: Profile, seed: int, config: Any) -> Request:
     now = datetime.datetime.now(datetime.UTC)
-    plain = msgspec.to_builtins(config)
-    depends = {"slug": one.slug, "profile": profile, "config": plain, "seed": seed, "version": bench.samples_version}
+    settings = plain(config)
+    depends = {"slug": one.slug, "profile": profile, "config": settings, "seed": seed, "version": bench.samples_version}
     problem = digest(depends)
     return Request(
         slug=one.slug,
         run_id=f"{now:%Y%m%dT%H%M%SZ}-{problem[:6]}",
         profile=profile,
         seed=seed,
-        config=plain,
+        config=settings,
         started=now.isoformat(timespec="seconds"),
         command=environment.command_line(),
         code=environment.code_digest(one.slug, Path(one.folder)),

@@ -76,11 +76,13 @@ class Samples:
 
     def _append(self, line: str) -> None:
         make_folder(self.path.parent)
-        with storing(self.path), self.path.open("ab") as file:
-            whole = file.tell()
+        # unbuffered: a buffer would be flushed once more on closing, behind the truncation
+        with storing(self.path), self.path.open("ab", buffering=0) as file:
+            whole = file.seek(0, os.SEEK_END)
+            rest = memoryview((line if whole else HEADER + line).encode())
             try:
-                file.write((HEADER + line if whole == 0 else line).encode())
-                file.flush()
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 os.truncate(self.path, whole)  # shrinking needs no room: leave no half line behind
@@ -89,6 +91,9 @@ class Samples:
     def _load(self) -> int:
         """Read the rows and cut off a torn tail; returns how many bytes were cut."""
         data = self.path.read_bytes()
+        mend = "Restore the file, or start a new run."
+        if not (data.startswith(HEADER.encode()) or HEADER.encode().startswith(data)):
+            raise UsageError.of(f"{self.path} is damaged", "another first line", repr(HEADER), mend)
         good = end = 0
         bad = ""
         for number, raw in enumerate(data.splitlines(keepends=True), start=1):
@@ -96,7 +101,6 @@ class Samples:
             if not self._read_line(number, raw):
                 bad = bad or f"line {number}"
             elif bad:
-                mend = "Restore the file, or start a new run."
                 raise UsageError.of(f"{self.path} is damaged", bad, "whole rows", mend)
             else:
                 good = end
