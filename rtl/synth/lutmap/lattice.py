@@ -1,0 +1,181 @@
+"""Column classes of a table for every bound set, and the decomposition plan with the fewest LUTs.
+
+Functional decomposition (Ashenhurst 1957, Curtis 1962): split the address variables into a bound set S and
+the rest. Two assignments of S belong to one *class* when the table can not tell them apart, whatever the
+rest is; μ(S) classes need only k(S) = ⌈log2 μ(S)⌉ wires out of S. Bit pairs of smooth functions have far
+fewer classes than assignments, which is what makes trained L-LUTs small.
+
+The classes of all 2^n bound sets form a lattice: those of S follow from those of S ∪ {v} by pairing the two
+columns that differ in v. Filling it costs 3^n steps. A plan is a binary tree over it: S is computed from two
+disjoint parts A ∪ B = S by k(S) functions of k(A) + k(B) wires, and the dynamic program below picks for every S
+the split of least estimated cost.
+
+Symbols: n address variables (variable i is bit i of the address), S bound set as a bit mask, μ, k as above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+
+MAX_LATTICE_VARS = 14  # 3^14 = 4.8 M class numbers; beyond that the caller splits by Shannon first
+
+RAW, LEAF = -1, -2  # plan choices: the variables themselves, or LUTs that read at most six variables
+
+
+def estimated_luts(inputs: int) -> float:
+    """Expected LUT6 count of one function of `inputs` wires.
+
+    Up to six: 1. Above: the Shannon count (LogicNets' cost model) times 0.8, which is what `functions`
+    reaches on the encoder functions of trained tables (measured on HDR-5L, 8 inputs: 4.0 of 5).
+    """
+    if inputs <= 6:
+        return 1.0
+    return 0.8 * ((1 << (inputs - 4)) - (-1) ** inputs) / 3
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Classes of every bound set of one table.
+
+    Attributes:
+        n: number of variables.
+        offset: int64 [2^n + 1]; bound set S owns ``classes[offset[S]:offset[S + 1]]``, one entry for each
+            assignment of its variables (lowest variable = bit 0).
+        classes: uint16, class numbers 0..μ(S)−1 in order of first appearance.
+        mu: int64 [2^n], classes of each bound set.
+    """
+
+    n: int
+    offset: np.ndarray
+    classes: np.ndarray
+    mu: np.ndarray
+
+    def of(self, bound: int) -> np.ndarray:
+        """Class of every assignment of `bound`, uint16 [2^|bound|]."""
+        return self.classes[self.offset[bound] : self.offset[bound + 1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How every bound set is best computed.
+
+    Attributes:
+        cost: float64 [2^n], estimated LUTs of all wires of S.
+        choice: int64 [2^n], `RAW`, `LEAF`, or the part A of a split S = A ∪ B.
+        wires: int64 [2^n], k(S).
+    """
+
+    cost: np.ndarray
+    choice: np.ndarray
+    wires: np.ndarray
+
+
+@nb.njit(cache=True)
+def _popcount(x):  # type: ignore[no-untyped-def]
+    count = 0
+    while x:
+        x &= x - 1
+        count += 1
+    return count
+
+
+@nb.njit(cache=True)
+def _offsets(n):  # type: ignore[no-untyped-def]
+    offset = np.empty((1 << n) + 1, np.int64)
+    total = 0
+    for bound in range(1 << n):
+        offset[bound] = total
+        total += 1 << _popcount(bound)
+    offset[1 << n] = total
+    return offset
+
+
+@nb.njit(cache=True)
+def _label(values, out):  # type: ignore[no-untyped-def]
+    """Number the values by first appearance; returns how many there are."""
+    seen = np.full(65536, -1, np.int32)
+    count = 0
+    for a in range(len(values)):
+        if seen[values[a]] < 0:
+            seen[values[a]] = count
+            count += 1
+        out[a] = seen[values[a]]
+    return count
+
+
+@nb.njit(cache=True)
+def _fill(n, offset, classes, mu, keys, stamps, numbers):  # type: ignore[no-untyped-def]
+    """Classes of every bound set below the full one; `keys`, `stamps`, `numbers` are a scratch hash table.
+
+    Formula: class_S(b) = number of the pair (class_T(b, v=0), class_T(b, v=1)), T = S ∪ {v}.
+    """
+    mask = len(keys) - 1
+    for bound in range((1 << n) - 2, -1, -1):
+        v = 0
+        while bound >> v & 1:
+            v += 1
+        above = bound | 1 << v
+        low = (1 << v) - 1  # v is the lowest variable outside S, so all lower ones are in it
+        base, here, count = offset[above], offset[bound], 0
+        for b in range(offset[bound + 1] - here):
+            i = ((b & ~low) << 1) | (b & low)
+            key = (np.int64(classes[base + i]) << 16) | np.int64(classes[base + (i | 1 << v)])
+            slot = ((key * 0x9E3779B1) >> 7) & mask
+            while stamps[slot] == bound and keys[slot] != key:
+                slot = (slot + 1) & mask
+            if stamps[slot] != bound:
+                stamps[slot], keys[slot], numbers[slot] = bound, key, count
+                count += 1
+            classes[here + b] = numbers[slot]
+        mu[bound] = count
+
+
+@nb.njit(cache=True)
+def _plan(n, mu, estimate, cost, choice, wires):  # type: ignore[no-untyped-def]
+    """Formula: cost(S) = min over A ∪ B = S of cost(A) + cost(B) + k(S)·estimate(k(A) + k(B))."""
+    for bound in range(1, 1 << n):
+        size, k = _popcount(bound), 0
+        while (1 << k) < mu[bound]:
+            k += 1
+        wires[bound] = k
+        if k >= size:
+            wires[bound], choice[bound] = size, RAW
+        elif size <= 6:
+            cost[bound], choice[bound] = k, LEAF
+        else:
+            low = bound & -bound
+            rest = bound ^ low
+            part, best, best_part = rest, 1e18, 0
+            while part:
+                part = (part - 1) & rest
+                a = part | low
+                trial = cost[a] + cost[bound ^ a] + k * estimate[wires[a] + wires[bound ^ a]]
+                if trial < best:
+                    best, best_part = trial, a
+            cost[bound], choice[bound] = best, best_part
+
+
+def build_lattice(table: np.ndarray) -> Lattice:
+    """Classes of all bound sets of `table` (uint16 [2^n], n ≤ `MAX_LATTICE_VARS`)."""
+    n = int(len(table)).bit_length() - 1
+    offset = _offsets(n)
+    classes = np.empty(offset[-1], np.uint16)
+    mu = np.zeros(1 << n, np.int64)
+    full = (1 << n) - 1
+    mu[full] = _label(table, classes[offset[full] :])
+    slots = 2 << n
+    _fill(n, offset, classes, mu, np.zeros(slots, np.int64), np.full(slots, -1, np.int64), np.zeros(slots, np.int64))
+    return Lattice(n, offset, classes, mu)
+
+
+def make_plan(lattice: Lattice, estimate: np.ndarray | None = None) -> Plan:
+    """Cheapest split of every bound set; `estimate` float64 [2n + 1] = LUTs of a function by inputs."""
+    if estimate is None:
+        estimate = np.array([estimated_luts(m) for m in range(2 * lattice.n + 1)])
+    size = 1 << lattice.n
+    cost, choice, wires = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
+    _plan(lattice.n, lattice.mu, estimate, cost, choice, wires)
+    return Plan(cost, choice, wires)
