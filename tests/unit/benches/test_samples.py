@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benches.files import StorageError
@@ -111,6 +111,7 @@ def test_a_full_disk_leaves_whole_rows(path: Path, monkeypatch: pytest.MonkeyPat
 keys = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.one_of(st.integers(-5, 5), st.text(max_size=5)), min_size=1)
 
 
+@settings(max_examples=25, deadline=None)  # each row is synced to the disk
 @given(rows=st.lists(st.tuples(keys, st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False)))))
 def test_the_table_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
     path = tmp_path_factory.mktemp("samples") / "samples.csv"
