@@ -35,10 +35,10 @@ def code_lines(function: ast.FunctionDef) -> int:
     return (function.end_lineno or 0) - function.lineno + 1 - doc
 
 
-def is_kernel(function: ast.FunctionDef) -> bool:
-    """Compiled by numba, or named so."""
+def is_kernel(path: Path, function: ast.FunctionDef) -> bool:
+    """Compiled by numba, named so, or in a module of kernels."""
     compiled = any("njit" in ast.dump(d) or "intrinsic" in ast.dump(d) for d in function.decorator_list)
-    return compiled or "kernel" in function.name
+    return compiled or "kernel" in function.name or path.stem.startswith("kernels")
 
 
 def test_modules_are_short() -> None:
@@ -51,7 +51,7 @@ def test_functions_are_short() -> None:
         f"{short(path)}:{f.lineno} {f.name}": code_lines(f)
         for path in modules()
         for f in functions(parsed(path))
-        if code_lines(f) > (KERNEL_LINES if is_kernel(f) else FUNCTION_LINES)
+        if code_lines(f) > (KERNEL_LINES if is_kernel(path, f) else FUNCTION_LINES)
     }
     assert long == {}
 
@@ -108,18 +108,12 @@ def test_papers_do_not_import_each_other() -> None:
     assert wrong == []
 
 
-def test_no_user_input_is_asserted_and_no_bare_exception_raised() -> None:
+def test_no_bare_exception_is_raised() -> None:
     wrong = []
     for path in modules():
-        if "testing" in path.parts:
-            continue
         for node in ast.walk(parsed(path)):
-            if (
-                isinstance(node, ast.Raise)
-                and isinstance(node.exc, ast.Call)
-                and ast.unparse(node.exc.func) == "Exception"
-            ):
-                wrong.append(f"{short(path)}:{node.lineno} raises Exception")
+            if isinstance(node, ast.Raise) and node.exc and ast.unparse(node.exc).partition("(")[0] == "Exception":
+                wrong.append(f"{short(path)}:{node.lineno}")
     assert wrong == []
 
 
