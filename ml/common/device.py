@@ -21,7 +21,10 @@ def choose(name: str = "auto") -> torch.device:
         raise UsageError.of("unknown device", repr(name), "auto, cpu, cuda or cuda:N", "Change --device.") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError.of(
-            "no such device", repr(name), "a CUDA device that torch can see", "Use --device cpu, or install a CUDA build."
+            "no such device",
+            repr(name),
+            "a CUDA device that torch can see",
+            "Use --device cpu, or install a CUDA build.",
         )
     if device.type not in ("cpu", "cuda"):
         raise UsageError.of("unsupported device", repr(name), "auto, cpu, cuda or cuda:N", "Change --device.")

@@ -52,6 +52,11 @@ class QuantSpec:
         return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
 
     @property
+    def centre(self) -> float:
+        """Start value of β: the middle of the range for one-bit codes, whose only boundary lies there; else 0."""
+        return 0.5 * (self.lo + self.hi) * self.threshold / self.steps if self.bits == 1 else 0.0
+
+    @property
     def steps(self) -> int:
         """Steps of size s within the threshold."""
         return 1 << (self.bits - 1) if self.signed else (1 << self.bits) - 1
@@ -63,7 +68,7 @@ def _kernels() -> tuple[Any, Any]:
     from numba import njit
 
     @njit(fastmath=True)
-    def forward(z, gamma, beta, s, lo, hi, mean, rstd, q):  # type: ignore[no-untyped-def]
+    def forward(z, gamma, beta, s, lo, hi, mean, rstd, q):
         n = z.shape[1]
         inv = np.float32(1.0) / s
         for r in range(z.shape[0]):
@@ -83,7 +88,7 @@ def _kernels() -> tuple[Any, Any]:
                 q[r, b] = s * min(max(np.rint(scale * z[r, b] + shift), lo), hi)
 
     @njit(fastmath=True)
-    def backward(z, gamma, beta, s, lo, hi, mean, rstd, dq, dz, dgamma, dbeta):  # type: ignore[no-untyped-def]
+    def backward(z, gamma, beta, s, lo, hi, mean, rstd, dq, dz, dgamma, dbeta):
         n = z.shape[1]
         inv = np.float32(1.0) / s
         ds = np.float32(0)
@@ -152,7 +157,7 @@ class BatchNormQuant(nn.Module):
         self.spec = spec
         self.fused = fused
         self.gamma = nn.Parameter(torch.ones(rows))
-        self.beta = nn.Parameter(torch.zeros(rows))
+        self.beta = nn.Parameter(torch.full((rows,), spec.centre))
         self.threshold = nn.Parameter(torch.tensor(float(spec.threshold)))
         self.offset = None if offset is None else nn.Parameter(torch.tensor(float(offset)))
         self.register_buffer("running_mean", torch.zeros(rows))
@@ -187,7 +192,8 @@ class BatchNormQuant(nn.Module):
             v = z.double() * gain[:, None] + offset[:, None]
             return (v.round().clamp(spec.lo, spec.hi) * self.scale.detach().double()).to(z.dtype)
         if self.fused and z.device.type == "cpu" and z.dtype == torch.float32:
-            q, mean, rstd = _BatchNormQuant.apply(z.contiguous(), self.gamma, self._shift(), self.scale, spec.lo, spec.hi)
+            shift, scale = self._shift(), self.scale
+            q, mean, rstd = _BatchNormQuant.apply(z.contiguous(), self.gamma, shift, scale, spec.lo, spec.hi)
             self._track(mean, rstd.pow(-2) - EPS, z.shape[1])
             return q
         mean, var = z.mean(1), z.var(1, unbiased=False)

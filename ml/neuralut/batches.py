@@ -23,7 +23,7 @@ def _shift_kernel() -> Any:
     from numba import njit
 
     @njit
-    def gather(images, rows, dy, dx, table, out):  # type: ignore[no-untyped-def]
+    def gather(images, rows, dy, dx, table, out):
         height, width = images.shape[1], images.shape[2]
         for b in range(len(rows)):
             image = images[rows[b]]

@@ -11,6 +11,7 @@ from hwsim.ir.errors import UsageError
 from ml.common.quant import QuantSpec
 
 INPUT_THRESHOLD, HIDDEN_THRESHOLD, OUTPUT_THRESHOLD = 1.0, 1.61, 1.33  # learned; the paper code's start values
+ONE_BIT_THRESHOLD = 2.0  # the straight-through window of a one-bit code spans ±1 standard deviation
 INPUT_OFFSET, OUTPUT_OFFSET, OUTPUT_WEIGHT = -0.25, 0.33, 1.0
 KINDS = ("neuralut", "logicnets", "polylut")
 MASKS = ("random", "group")
@@ -47,6 +48,9 @@ class LayerConfig:
 class NetConfig:
     """A network of L-LUT layers; the last layer has one L-LUT a class and a signed quantiser.
 
+    input_top: 0 for the learned input quantiser; else features are integers 0..input_top and the input code is
+    their leading `input_bits` bits: wires of the sensor's word, an encoder without any gate.
+
     Raises:
         UsageError: a table address wider than 16 bits, or a fan-in beyond the layer's inputs.
     """
@@ -55,6 +59,7 @@ class NetConfig:
     n_in: int
     input_bits: int
     layers: tuple[LayerConfig, ...]
+    input_top: int = 0
 
     def __post_init__(self) -> None:
         n_in, bits = self.n_in, self.input_bits
@@ -69,7 +74,10 @@ class NetConfig:
                 )
             if layer.mask == "group" and layer.fan_in * layer.n_out != n_in:
                 raise UsageError.of(
-                    f"layer {i}: groups do not cover the inputs", f"{layer.n_out}·{layer.fan_in}", n_in, "Change widths."
+                    f"layer {i}: groups do not cover the inputs",
+                    f"{layer.n_out}·{layer.fan_in}",
+                    n_in,
+                    "Change widths.",
                 )
             n_in, bits = layer.n_out, layer.bits
 
@@ -85,6 +93,8 @@ class NetConfig:
         layer = self.layers[index]
         if index == len(self.layers) - 1:
             return QuantSpec(layer.bits, True, OUTPUT_THRESHOLD)
+        if layer.bits == 1:
+            return QuantSpec(1, layer.signed, ONE_BIT_THRESHOLD)
         return QuantSpec(layer.bits, layer.signed, INPUT_THRESHOLD if layer.signed else HIDDEN_THRESHOLD)
 
     def as_kind(self, kind: str, degree: int = 2) -> NetConfig:
@@ -110,6 +120,21 @@ def _jsc5l() -> NetConfig:
     return replace(base, input_bits=7, layers=(replace(base.layers[0], fan_in=2), *base.layers[1:]))
 
 
+def _tree(name: str, widths: tuple[int, ...], fan_ins: tuple[int, ...], groups: str, out_bits: int) -> NetConfig:
+    """One-bit L-LUTs with one hidden layer and a linear residual (NeuraLUT-Assemble): a table is a LUT6.
+
+    `groups` has one letter a layer: "m" a free mask, "g" an assembly layer over contiguous inputs.
+    """
+    layers = tuple(
+        LayerConfig(
+            n, f, out_bits if i == len(widths) - 1 else 1, width=16, depth=2, skip=2,
+            signed=g == "g", mask="group" if g == "g" else "random",
+        )
+        for i, (n, f, g) in enumerate(zip(widths, fan_ins, groups, strict=True))
+    )
+    return NetConfig(name, 784, 1, layers, input_top=255)
+
+
 def configs() -> dict[str, NetConfig]:
     """All named shapes."""
     nets = [
@@ -117,6 +142,9 @@ def configs() -> dict[str, NetConfig]:
         _uniform("jsc2l", 16, (32, 5), 4, 3, 8),
         _jsc5l(),
         _uniform("digits", 64, (64, 32, 10), 2, 6, 16),
+        _tree("tree-5100", (2160, 360, 2160, 360, 60, 10), (6,) * 6, "mgmggg", 6),
+        _tree("tree-2610", (1080, 180, 1080, 180, 30, 10), (6, 6, 6, 6, 6, 3), "mgmggg", 6),
+        _tree("tree-1320", (540, 90, 540, 90, 30, 10), (6, 6, 6, 6, 3, 3), "mgmggg", 6),
     ]
     return {net.name: net for net in nets}
 

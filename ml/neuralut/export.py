@@ -75,7 +75,7 @@ def _boundary_distance(v: np.ndarray, lo: int, hi: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def layer_table(function: LayerFunction, tell: Callable[[int], None] | None = None) -> tuple[np.ndarray, Margin]:
+def layer_table(function: LayerFunction) -> tuple[np.ndarray, Margin]:
     """Table [n_out, 2^(β·F)] of one layer and its rounding margin, a few L-LUTs at a time."""
     n_out, fan_in = function.conn.shape
     states: Tensor = function.values(address_codes(fan_in, function.bits_in))
@@ -90,8 +90,6 @@ def layer_table(function: LayerFunction, tell: Callable[[int], None] | None = No
         distance = _boundary_distance(v, function.spec.lo, function.spec.hi)
         unproven = int((distance <= bound[rows, None]).sum())
         margin = margin.merge(Margin(float(distance.min()), 0.0, unproven))
-        if tell:
-            tell(rows.stop)
     return table, margin
 
 
@@ -102,10 +100,11 @@ def enumerate_tables(
     total = sum(layer.n_out for layer in model.config.layers)
     tables, margin, done = [], Margin(np.inf, 0.0, 0), 0
     for i, layer in enumerate(model.config.layers):
-        function, base = LayerFunction.of(model, i), done
-        table, own = layer_table(function, lambda n, b=base: progress(b + n, total, "L-LUTs") if progress else None)
+        table, own = layer_table(LayerFunction.of(model, i))
         tables.append(table)
         margin, done = margin.merge(own), done + layer.n_out
+        if progress:
+            progress(done, total, "L-LUTs enumerated")
     return tables, margin
 
 
@@ -122,12 +121,12 @@ def to_ir(
     """
     tables, margin = enumerate_tables(model, progress)
     config = model.config
-    flip = bool(model.out_weight < 0)
+    flip = bool(model.out_weight.detach() < 0)
     layers, bits = [], config.input_bits
     for i, (layer, table) in enumerate(zip(config.layers, tables, strict=True)):
         if flip and i == len(tables) - 1:
             table = ((1 << layer.bits) - 1 - table).astype(table.dtype)
-        conn = model.layers[i].conn.cpu().numpy().astype(np.int32)
+        conn = model.stack[i][0].conn.cpu().numpy().astype(np.int32)
         layers.append(LutLayer(conn, table, bits, layer.bits))
         bits = layer.bits
     notes = {

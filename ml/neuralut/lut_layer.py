@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Hashable
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,7 @@ class _FusedLayer(torch.autograd.Function):
 
         y = torch.empty(theta.shape[0], x.shape[1])
         arrays = (t.detach().numpy() for t in (theta, x, conn, y))
-        run(kernels.forward, torch.get_num_threads(), len(theta), *arrays)
+        run(kernels.forward, torch.get_num_threads(), len(theta), *kernels.shape, *arrays)
         ctx.save_for_backward(theta, x, conn)
         ctx.kernels = kernels
         return y
@@ -58,7 +59,7 @@ class _FusedLayer(torch.autograd.Function):
         dtheta = torch.empty_like(theta)
         parts = torch.empty(*conn.shape, x.shape[1])
         arrays = (t.detach().numpy() for t in (theta, x, conn, grads[0].contiguous(), dtheta, parts))
-        run(ctx.kernels.backward, torch.get_num_threads(), len(theta), *arrays)
+        run(ctx.kernels.backward, torch.get_num_threads(), len(theta), *ctx.kernels.shape, *arrays)
         dx = None
         if ctx.needs_input_grad[1]:
             dx = torch.empty_like(x)
@@ -86,7 +87,7 @@ class LutLayer(nn.Module):
     def _kernels(self) -> Any:
         from ml.neuralut.kernels import layer_kernels
 
-        return layer_kernels(self.neuron)
+        return layer_kernels(cast(Hashable, self.neuron))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.fused and x.device.type == "cpu" and x.dtype == torch.float32:

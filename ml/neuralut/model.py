@@ -8,6 +8,7 @@ Everything is neuron-major, [rows, batch], so that reading a mask is reading con
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from hwsim.ir.errors import check_shape
 from hwsim.ir.lut import InputQuantiser, code_dtype
 from ml.common.quant import BatchNormQuant, QuantSpec
 from ml.common.seed import torch_generator
-from ml.neuralut.configs import INPUT_OFFSET, OUTPUT_OFFSET, OUTPUT_WEIGHT, NetConfig
+from ml.neuralut.configs import OUTPUT_OFFSET, OUTPUT_WEIGHT, NetConfig
+from ml.neuralut.input_stage import input_stage
 from ml.neuralut.lut_layer import LutLayer, Neuron
 from ml.neuralut.masks import group_mask, random_mask
 
@@ -40,8 +42,9 @@ class LutNet(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("features", torch.tensor(features, dtype=torch.float64))
-        self.quantise_input = BatchNormQuant(config.n_in, config.input_spec(), INPUT_OFFSET, fused)
-        layers, quantisers = [], []
+        self.quantise_input = input_stage(config, features, fused)
+        layers: list[nn.Module] = []
+        quantisers: list[nn.Module] = []
         n_in = config.n_in
         for i, layer in enumerate(config.layers):
             if layer.mask == "group":
@@ -56,6 +59,12 @@ class LutNet(nn.Module):
         self.out_offset = nn.Parameter(torch.tensor(OUTPUT_OFFSET))
         self.out_weight = nn.Parameter(torch.tensor(OUTPUT_WEIGHT))
 
+    @property
+    def stack(self) -> list[tuple[LutLayer, BatchNormQuant]]:
+        """The layers of L-LUTs, each with the quantiser behind it."""
+        pairs = zip(self.layers, self.quantisers, strict=True)
+        return [(cast(LutLayer, layer), cast(BatchNormQuant, quantise)) for layer, quantise in pairs]
+
     @torch.no_grad()
     def set_masks(self, masks: list[Tensor]) -> None:
         """Replace the connections of every layer by `masks`, int [n_out, fan_in] each.
@@ -63,14 +72,14 @@ class LutNet(nn.Module):
         Raises:
             ShapeError: a mask of another shape.
         """
-        for layer, mask in zip(self.layers, masks, strict=True):
+        for (layer, _), mask in zip(self.stack, masks, strict=True):
             check_shape("mask", mask.shape, "[n_out, fan_in]", tuple(layer.conn.shape))
             layer.conn.copy_(mask)
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores [batch, classes] from x [n_in, batch]."""
         q = self.quantise_input(x)
-        for layer, quantise in zip(self.layers, self.quantisers, strict=True):
+        for layer, quantise in self.stack:
             q = quantise(layer(q))
         return ((q + self.out_offset) * self.out_weight).t()
 
@@ -129,8 +138,8 @@ class LayerFunction:
     @classmethod
     def of(cls, model: LutNet, index: int) -> LayerFunction:
         """Layer `index` of a model."""
-        layer, quantise = model.layers[index], model.quantisers[index]
-        before = model.quantisers[index - 1] if index else model.quantise_input
+        layer, quantise = model.stack[index]
+        before = model.stack[index - 1][1] if index else model.quantise_input
         gain, offset = quantise.folded()
         return cls(
             layer.neuron, layer.theta.detach().double().cpu(), layer.conn.long().cpu(), gain, offset,

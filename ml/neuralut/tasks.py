@@ -61,7 +61,7 @@ def load_task(name: str, **options: Any) -> Task:
     elif name == "digits":
         features, side = (1 / 16, -0.5), 8  # 17 grey levels
     split = data.validation(VALIDATION, SPLIT_SEED)
-    return Task(data, features, side, *(np.asarray(a) for a in (split.x_train, split.y_train, split.x_val, split.y_val)))
+    return Task(data, features, side, *(np.asarray(part) for part in split))
 
 
 def accuracy(model: torch.nn.Module, x: Tensor, y: np.ndarray, block: int = 5000) -> float:

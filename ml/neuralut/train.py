@@ -73,7 +73,7 @@ class RunSpec:
 
 def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress | None) -> list[torch.Tensor]:
     """Masks of every layer from the dense warm-up (resumable like the training itself)."""
-    model = WarmupNet(spec.network(), spec.seed)
+    model = WarmupNet(spec.network(), spec.seed, task.features)
     x_val = task.normalised(task.x_val)
 
     def prune(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:

@@ -14,13 +14,15 @@ really emit. Related: SparseLUT (2025) and NeuraLUT-Assemble's dense first step.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ml.common.quant import BatchNormQuant
 from ml.common.seed import torch_generator
-from ml.neuralut.configs import INPUT_OFFSET, OUTPUT_OFFSET, OUTPUT_WEIGHT, NetConfig
+from ml.neuralut.configs import OUTPUT_OFFSET, OUTPUT_WEIGHT, NetConfig
+from ml.neuralut.input_stage import input_stage
 from ml.neuralut.masks import group_mask
 
 
@@ -55,11 +57,14 @@ class MaskedLinear(nn.Module):
 class WarmupNet(nn.Module):
     """Dense linear stand-in of `config`'s network. Layers with a "group" mask keep it from the start."""
 
-    def __init__(self, config: NetConfig, seed: int, fused: bool = True) -> None:
+    def __init__(
+        self, config: NetConfig, seed: int, features: tuple[float, float] = (1.0, 0.0), fused: bool = True
+    ) -> None:
         super().__init__()
         self.config = config
-        self.quantise_input = BatchNormQuant(config.n_in, config.input_spec(), INPUT_OFFSET, fused)
-        layers, quantisers = [], []
+        self.quantise_input = input_stage(config, features, fused)
+        layers: list[nn.Module] = []
+        quantisers: list[nn.Module] = []
         n_in = config.n_in
         for i, layer in enumerate(config.layers):
             linear = MaskedLinear(n_in, layer.n_out, torch_generator(seed, "warmup", i))
@@ -72,17 +77,23 @@ class WarmupNet(nn.Module):
         self.out_offset = nn.Parameter(torch.tensor(OUTPUT_OFFSET))
         self.out_weight = nn.Parameter(torch.tensor(OUTPUT_WEIGHT))
 
+    @property
+    def stack(self) -> list[tuple[MaskedLinear, BatchNormQuant]]:
+        """The layers, each with the quantiser behind it."""
+        pairs = zip(self.layers, self.quantisers, strict=True)
+        return [(cast(MaskedLinear, layer), cast(BatchNormQuant, quantise)) for layer, quantise in pairs]
+
     def forward(self, x: Tensor) -> Tensor:
         """Class scores [batch, classes] from x [n_in, batch]."""
         q = self.quantise_input(x)
-        for layer, quantise in zip(self.layers, self.quantisers, strict=True):
+        for layer, quantise in self.stack:
             q = quantise(layer(q))
         return ((q + self.out_offset) * self.out_weight).t()
 
     def prune(self, progress: float) -> None:
         """Prune all layers to the schedule's fan-in at `progress` in 0..1."""
         left = (1 - min(progress, 1.0)) ** 3
-        for layer, config in zip(self.layers, self.config.layers, strict=True):
+        for (layer, _), config in zip(self.stack, self.config.layers, strict=True):
             if config.mask != "group":
                 n_in = layer.keep.shape[1]
                 layer.prune(config.fan_in + round((n_in - config.fan_in) * left))
@@ -91,5 +102,5 @@ class WarmupNet(nn.Module):
         """Connections int64 [n_out, F] of every layer, sorted.  Valid after the last pruning."""
         return [
             layer.keep.topk(config.fan_in, dim=1).indices.sort(1).values
-            for layer, config in zip(self.layers, self.config.layers, strict=True)
+            for (layer, _), config in zip(self.stack, self.config.layers, strict=True)
         ]
