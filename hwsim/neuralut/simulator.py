@@ -108,10 +108,10 @@ def run_codes(
     used, reason = _choose(network, backend)
     outputs = np.empty((len(codes), network.n_outputs), code_dtype(network.output_bits))
     classes = np.empty(len(codes) if network.n_classes else 0, np.int64)
-    if used == "vector":
+    if _emits(network):
         from hwsim.neuralut import vector
 
-        if vector.run_vector(network, codes, outputs, classes) >> network.input_bits:
+        if vector.run_vector(network, codes, outputs, classes, used == "vector") >> network.input_bits:
             network.check_codes(codes)  # the kernel saw a code that is too wide: raises
     else:
         from hwsim.neuralut import kernels
@@ -131,10 +131,18 @@ def _choose(network: LutNetwork, backend: Backend) -> tuple[str, str | None]:
         return "numba", None
     from hwsim.neuralut import vector
 
-    reason = vector.why_not(network)
+    reason = vector.why_no_permute(network)
     if backend == "vector" and reason is not None:
         raise UsageError.of("backend 'vector' can not run", reason, "AVX-512-VBMI and small tables", "Use 'auto'.")
     return ("vector" if reason is None else "numba"), reason
+
+
+def _emits(network: LutNetwork) -> bool:
+    """Whether the emitted kernels take the network; plain numba does otherwise."""
+    from hwsim.neuralut import vector
+    from hwsim.neuralut.codegen import jit_off
+
+    return vector.fits_bytes(network) and not jit_off()
 
 
 def _scratch(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

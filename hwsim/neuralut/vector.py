@@ -1,7 +1,7 @@
-"""Whole networks on the in-register kernels of `hwsim.neuralut.permute`.
+"""Whole networks of codes up to 8 bits on the compiled layers of `hwsim.neuralut.codegen`.
 
-Layers with 8-bit codes and tables of at most 2^6 permutes run in registers; sum layers and wider addresses in
-between take the portable kernels on the same neuron-major rows.
+LUT layers run by permutes where the processor has them and the table is not too large, by index otherwise; sum
+layers in between take the kernels of `hwsim.neuralut.kernels` on the same neuron-major rows.
 """
 
 from __future__ import annotations
@@ -15,18 +15,8 @@ from numba import njit
 
 from hwsim.ir.lut import LutLayer, LutNetwork
 from hwsim.neuralut import kernels
-from hwsim.neuralut.permute import (
-    LANES,
-    MAX_SELECT_BITS,
-    ROW,
-    LutShape,
-    call_gather,
-    call_layer,
-    gather_code,
-    layer_code,
-    pack_table,
-    unsupported,
-)
+from hwsim.neuralut.codegen import call_gather, call_layer, gather_code, layer_code, unsupported
+from hwsim.neuralut.emit import LANES, MAX_SELECT_BITS, ROW, LutShape, pack_table
 from hwsim.neuralut.program import N_OUT, WIRES, Program, program_of
 
 
@@ -35,7 +25,7 @@ class VectorProgram:
     """What the driver needs beside the flat `Program`.
 
     Attributes:
-        entry: int64 [n_layers, 2], address of a layer's compiled code (0: portable) and of its packed tables.
+        entry: int64 [n_layers, 2], address of a layer's compiled code (0: a sum layer) and of its tables.
         gather: address of the input stage.
         blocks: 64-column blocks of an input row.
         alive: objects behind the addresses.
@@ -49,26 +39,30 @@ class VectorProgram:
     scratch: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
 
-_PROGRAMS: weakref.WeakKeyDictionary[LutNetwork, VectorProgram] = weakref.WeakKeyDictionary()
+_PROGRAMS: weakref.WeakKeyDictionary[LutNetwork, dict[bool, VectorProgram]] = weakref.WeakKeyDictionary()
 
 
-def why_not(network: LutNetwork) -> str | None:
-    """Why `network` can not (or not usefully) run in vector registers here; None when it can."""
+def fits_bytes(network: LutNetwork) -> bool:
+    """Whether every code of the network is at most a byte, which `run_vector` asks for."""
+    return max(network.code_bits) <= 8
+
+
+def why_no_permute(network: LutNetwork) -> str | None:
+    """Why no layer of `network` can run by permutes here; None when at least one can."""
     if (reason := unsupported()) is not None:
         return reason
-    if max(network.code_bits) > 8:
+    if not fits_bytes(network):
         return f"codes of {max(network.code_bits)} bits are wider than a byte"
-    if not any(_in_registers(layer) for layer in network.layers):
+    if not any(isinstance(layer, LutLayer) and _shape(layer, 1, True).method == "permute" for layer in network.layers):
         return "no layer has tables that fit in registers"
     return None
 
 
-def _in_registers(layer: object) -> bool:
-    return (
-        isinstance(layer, LutLayer)
-        and layer.bits_out <= 8
-        and LutShape(layer.fan_in, layer.bits_in, layer.bits_out).select_bits <= MAX_SELECT_BITS
-    )
+def _shape(layer: LutLayer, q: int, permute: bool) -> LutShape:
+    shape = LutShape(layer.fan_in, layer.bits_in, layer.bits_out, q, "permute")
+    if permute and shape.select_bits <= MAX_SELECT_BITS:
+        return shape
+    return LutShape(layer.fan_in, layer.bits_in, layer.bits_out, q, "index")
 
 
 def aligned(size: int) -> np.ndarray:
@@ -78,33 +72,34 @@ def aligned(size: int) -> np.ndarray:
     return store[skip : skip + size]
 
 
-def vector_program_of(network: LutNetwork) -> VectorProgram:
-    """Compiled form of a network that `why_not` has nothing against, built once."""
-    program = _PROGRAMS.get(network)
-    if program is None:
-        program = _PROGRAMS[network] = _compile(network)
-    return program
+def vector_program_of(network: LutNetwork, permute: bool) -> VectorProgram:
+    """Compiled form of a network that `fits_bytes`, built once."""
+    forms = _PROGRAMS.setdefault(network, {})
+    if permute not in forms:
+        forms[permute] = _compile(network, permute)
+    return forms[permute]
 
 
-def _compile(network: LutNetwork) -> VectorProgram:
-    first = network.layers[0]
-    q = 1
-    if _in_registers(first):
-        q = next(q for q in (4, 2, 1) if network.input_bits <= 8 // q)
+def _compile(network: LutNetwork, permute: bool) -> VectorProgram:
+    # A sum layer reads plain bytes, a LUT layer unpacks.
+    packs = isinstance(network.layers[0], LutLayer)
+    q = next(q for q in (4, 2, 1) if q == 1 or (packs and network.input_bits <= 8 // q))
     alive: list[Any] = [gather_code(q)]
     entry = np.zeros((len(network.layers), 2), np.int64)
     for i, layer in enumerate(network.layers):
-        if isinstance(layer, LutLayer) and _in_registers(layer):
-            shape = LutShape(layer.fan_in, layer.bits_in, layer.bits_out, q if i == 0 else 1)
-            code, packed = layer_code(shape), pack_table(layer.table, shape)
-            tables = aligned(packed.size)
-            tables[:] = packed.ravel()
-            entry[i] = code.address, tables.ctypes.data
-            alive += [code, tables]
+        if isinstance(layer, LutLayer):
+            shape = _shape(layer, q if i == 0 else 1, permute)
+            code, table = layer_code(shape), np.ascontiguousarray(layer.table)
+            if shape.method == "permute":
+                packed = pack_table(layer.table, shape)
+                table = aligned(packed.size)
+                table[:] = packed.ravel()
+            entry[i] = code.address, table.ctypes.data
+            alive += [code, table]
     return VectorProgram(entry, alive[0].address, -(-network.n_inputs // LANES), alive)
 
 
-def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes: np.ndarray) -> int:
+def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes: np.ndarray, permute: bool) -> int:
     """Codes uint8 [batch, n_in], contiguous → `out` uint8 [batch, n_out], `classes` int64 [batch] unless empty.
 
     Returns the union of the input codes.
@@ -112,7 +107,7 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
     An input code that is too wide gives meaningless outputs but touches no foreign memory; the caller looks at
     the union.
     """
-    program, vector = program_of(network), vector_program_of(network)
+    program, vector = program_of(network), vector_program_of(network, permute)
     scratch = vector.scratch.pop() if vector.scratch else _new_scratch(program, vector)
     # A block reads 64 columns, past the end of a row when n_in is no multiple of 64: the last rows, where that
     # would leave the array, go through a padded copy.
@@ -125,8 +120,8 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
     for part, at, count in ((codes, 0, body), (tail, body, len(codes) - body)):
         if count:
             union |= _run(
-                program.layers, program.wires, program.tables, program.offsets, program.bias, vector.entry,
-                vector.gather, vector.blocks, part.ctypes.data, network.n_inputs, count, out[at:], classes[at:],
+                program.layers, program.wires, program.offsets, program.bias, vector.entry, vector.gather,
+                vector.blocks, part.ctypes.data, network.n_inputs, count, out[at:], classes[at:],
                 scratch,
             )  # fmt: skip
     vector.scratch.append(scratch)
@@ -147,7 +142,7 @@ def _new_scratch(program: Program, vector: VectorProgram) -> tuple[np.ndarray, .
 
 
 @njit(cache=True, nogil=True)
-def _run(layers, wires, tables, offsets, bias, entry, gather, blocks, x, n_in, count, out, classes, scratch):
+def _run(layers, wires, offsets, bias, entry, gather, blocks, x, n_in, count, out, classes, scratch):
     """All layers, chunk by chunk, over `count` samples at address `x`; returns the union of the codes."""
     signals, gathered, address, total, best, winner = scratch
     union = 0
@@ -165,7 +160,7 @@ def _run(layers, wires, tables, offsets, bias, entry, gather, blocks, x, n_in, c
                     target.ctypes.data, layers[i, N_OUT],
                 )  # fmt: skip
             else:
-                kernels.run_layer(layers[i], wires, tables, offsets, bias, source, target, address, total, ROW)
+                kernels.sum_layer(layers[i], wires, offsets, bias, source, target, total, ROW)
         last = signals[len(layers) % 2]
         kernels.transpose_out(last, start, size, out)
         if len(classes):

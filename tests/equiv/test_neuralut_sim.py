@@ -11,7 +11,7 @@ from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.errors import ArtifactError, ShapeError, UsageError
 from hwsim.ir.lut import InputQuantiser, LutLayer, LutNetwork, code_dtype
 from hwsim.neuralut import layer_codes, simulate, simulate_stream, vector
-from hwsim.neuralut.permute import unsupported
+from hwsim.neuralut.codegen import unsupported
 from hwsim.testing import naive
 from hwsim.testing.strategies import code_batches, lut_networks, neuralut_archs
 
@@ -36,7 +36,7 @@ def random_codes(network: LutNetwork, batch: int, seed: int = 1) -> np.ndarray:
 def check_all(network: LutNetwork, codes: np.ndarray) -> None:
     expected = network.reference(codes)
     for backend in (*BACKENDS, "auto"):
-        if backend == "vector" and vector.why_not(network):
+        if backend == "vector" and vector.why_no_permute(network):
             continue
         result = simulate(network, codes, backend=backend)
         np.testing.assert_array_equal(result.outputs, expected, err_msg=backend)

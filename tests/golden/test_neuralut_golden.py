@@ -31,7 +31,7 @@ import pytest
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.lut import LutLayer, LutNetwork, SumLayer
 from hwsim.neuralut import simulate, simulate_stream
-from hwsim.neuralut.permute import unsupported
+from hwsim.neuralut.codegen import unsupported
 
 CASES = json.loads(Path(__file__).with_name("neuralut.json").read_text())["cases"]
 BACKENDS = ["numba", "reference", "auto"] if unsupported() else ["numba", "reference", "vector", "auto"]
