@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from hwsim import __version__
 from hwsim.ir.errors import HwsimError
 
 STOPPED = 130  # Ctrl-C: 128 + SIGINT
@@ -40,11 +41,18 @@ Slug = Annotated[str, typer.Argument(metavar="SLUG", help="A paper; see hwsim li
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"hwsim {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """Take `--debug`; `main` reads it wherever it stands."""
+    """Take the options before a command; `main` reads `--debug` wherever it stands."""
 
 
 @app.command("list", short_help="All papers and their verdicts.")

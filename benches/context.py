@@ -15,7 +15,7 @@ from benches import results
 from benches.environment import cpu_seconds
 from benches.files import file_sha256, make_folder, storing
 from benches.journal import FinishedStage, Ledger, State, write_state
-from benches.progress import Reporter
+from benches.progress import STOPPED, Reporter
 from benches.registry import HERE, REPOSITORY, Paper, Profile, unknown
 from benches.results import ArtifactRecord, DataRecord, FileRecord, Metric
 from benches.samples import Samples
@@ -114,8 +114,16 @@ class Context(Generic[C]):
         if isinstance(value, Figure):
             low, high, n, method = value.low, value.high, value.n, method or value.method
             value = value.value
-        ends = [None if x is None else float(x) for x in (low, high)]
-        made = Metric(name=name, value=float(value), unit=unit, low=ends[0], high=ends[1], n=n, method=method)
+        ends, count = [None if x is None else float(x) for x in (low, high)], None if n is None else int(n)
+        made = Metric(
+            name=name,
+            value=float(value),
+            unit=unit,
+            low=ends[0],
+            high=ends[1],
+            n=n if n is None else int(n),
+            method=method,
+        )
         self._check(made)
         self._ledger.metrics[name] = made
         return made
@@ -180,7 +188,7 @@ class Context(Generic[C]):
     @contextmanager
     def _measured(self, name: str) -> Iterator[Stage]:
         """A stage that runs now; it counts as finished once its records are on the disk."""
-        title, note = f"{self.paper.slug} · {name}", "stopped"
+        title, note = f"{self.paper.slug} · {name}", STOPPED
         stage, self._ledger = Stage(name, None, self._reporter), Ledger()
         start, cpu = time.perf_counter(), cpu_seconds()
         self._reporter.begin(title)

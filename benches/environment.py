@@ -79,7 +79,8 @@ def versions() -> dict[str, str]:
 
 def git_state() -> tuple[str, bool]:
     """Commit of the repository and whether tracked files differ from it; ("unknown", False) outside git."""
-    sha = _git("rev-parse", "HEAD")
+    # an installed copy may lie inside somebody else's repository
+    sha = _git("rev-parse", "HEAD") if (REPOSITORY / ".git").exists() else None
     if sha is None:
         return "unknown", False
     return sha, bool(_git("status", "--porcelain", "--untracked-files=no"))

@@ -80,14 +80,23 @@ def link_atomic(link: Path, target: str) -> None:
         os.replace(temporary, link)
 
 
+def jsonable(value: Any) -> Any:
+    """numpy scalars and arrays as numbers and lists, paths as text: the hook of every JSON encoder here."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be stored as JSON")
+
+
 def plain(value: object) -> Any:
-    """`value` (struct, dataclass, tuple, …) as JSON would give it back."""
-    return msgspec.json.decode(msgspec.json.encode(value))
+    """`value` (struct, dataclass, tuple, numpy number, …) as JSON would give it back."""
+    return msgspec.json.decode(canonical(value))
 
 
 def canonical(value: object) -> bytes:
     """JSON bytes of plain data, equal for equal data whatever the order of keys."""
-    return msgspec.json.encode(value, order="deterministic")
+    return msgspec.json.encode(value, order="deterministic", enc_hook=jsonable)
 
 
 def digest(value: object, length: int = 16) -> str:

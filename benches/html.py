@@ -10,20 +10,17 @@ import base64
 import datetime
 import math
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from benches import results
-from benches.context import kept_file
 from benches.files import write_atomic
 from benches.registry import Claim, Paper, papers
 from benches.report import figure
 from benches.results import VERDICTS, BarOutcome, ClaimOutcome, FileRecord, Metric, Result
+from benches.show import newest
 from benches.verdicts import baseline_of, number, region, said, sign
-from hwsim.ir.errors import UsageError
 
 CSS = Path(__file__).with_name("report.css")
 SVG_LIMIT = 400_000  # bytes; a figure with more marks than that is embedded as PNG
@@ -46,7 +43,7 @@ def write_page(out: Path, to: Path) -> Path:
 def page(out: Path) -> str:
     """The whole page as text."""
     known = papers()
-    runs = {slug: _run_of(one, out) for slug, one in known.items()}
+    runs = {slug: newest(one, out) for slug, one in known.items()}
     body = [_header(known, runs), _overview(known, runs)]
     body += [_section(one, *runs[slug]) for slug, one in known.items()]
     title = "hwsim — papers, claims and measurements"
@@ -57,21 +54,6 @@ def page(out: Path) -> str:
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
-
-
-def _run_of(one: Paper, out: Path) -> tuple[Result | None, Path | None]:
-    """The newest finished run and its folder; the kept full result, which has no folder, when there is none.
-
-    A result that cannot be read counts as none and is named on stderr: it must not cost the other papers' page.
-    """
-    folder, kept = results.latest(out, one.slug), kept_file(one)
-    try:
-        if folder is not None:
-            return results.read(folder), folder
-        return (results.read(kept), None) if kept.exists() else (None, None)
-    except UsageError as error:
-        print(f"warning: {error}", file=sys.stderr)
-        return None, None
 
 
 # ---- small pieces ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from benches.files import write_atomic
+from benches.files import jsonable, write_atomic
 from benches.registry import Profile
 from benches.results import ArtifactRecord, DataRecord, FileRecord, Metric
 from hwsim.ir.errors import UsageError
@@ -85,7 +85,7 @@ def read_state(folder: Path) -> State:
 
 def write_state(folder: Path, state: State) -> None:
     """Replace state.json; raises as `benches.files.write_atomic`."""
-    write_atomic(folder / "state.json", msgspec.json.encode(state))
+    write_atomic(folder / "state.json", msgspec.json.encode(state, enc_hook=jsonable))
 
 
 def read_request(folder: Path) -> Request:

@@ -9,6 +9,8 @@ import os
 import sys
 from typing import Any, Protocol
 
+STOPPED = "stopped"  # note of a stage that did not reach its end
+
 
 class Reporter(Protocol):
     """Receives what a run is doing."""
@@ -83,7 +85,8 @@ class Live:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        self._console.print(f"✓ {title} {wall_s:.1f} s{f' ({note})' if note else ''}", markup=False)
+        mark = "✗" if note == STOPPED else "✓"
+        self._console.print(f"{mark} {title} {wall_s:.1f} s{f' ({note})' if note else ''}", markup=False)
 
     def say(self, message: str) -> None:
         self._console.print(message, markup=False, soft_wrap=True)

@@ -168,8 +168,11 @@ def _new_folder(out: Path, request: Request) -> Path:
 def _newest_like(out: Path, request: Request) -> Path | None:
     """The newest unfinished run of the same problem."""
     for folder in reversed(results.unfinished(out, request.slug)):
-        if read_request(folder).problem == request.problem:
-            return folder
+        try:
+            if read_request(folder).problem == request.problem:
+                return folder
+        except UsageError:  # a run of another version: not ours to resume
+            continue
     return None
 
 
@@ -270,7 +273,10 @@ def _result(ctx: Context[Any], request: Request, folder: Path, spent: tuple[floa
 
 
 def keep(done: Run) -> Path:
-    """Copy a run's result to where its paper's full figures are kept; returns the file."""
+    """Copy a run's result and its plots (PNG) to where its paper's full figures are kept; returns the file."""
     path = kept_file(paper(done.result.slug))
+    for record in done.result.files:
+        if record.kind == "plot" and record.path.endswith(".png"):
+            write_atomic(path.parent / record.path, (done.folder / record.path).read_bytes())
     write_atomic(path, results.encode(done.result))
     return path

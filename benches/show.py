@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,15 +15,22 @@ from benches.report import figure
 from benches.results import VERDICTS, Result
 from benches.text import clipped, table
 from benches.verdicts import said, sign
+from hwsim.ir.errors import UsageError
 
 
-def newest(one: Paper, out: Path) -> Result | None:
-    """The newest finished run of a paper under `out`, else the kept full result, else None."""
-    folder = results.latest(out, one.slug)
-    if folder is not None:
-        return results.read(folder)
-    kept = kept_file(one)
-    return results.read(kept) if kept.exists() else None
+def newest(one: Paper, out: Path) -> tuple[Result | None, Path | None]:
+    """The newest finished run of a paper under `out` and its folder, else the kept full result, else None.
+
+    A result that cannot be read counts as none and is named on stderr: it must not cost the other papers' view.
+    """
+    folder, kept = results.latest(out, one.slug), kept_file(one)
+    try:
+        if folder is not None:
+            return results.read(folder), folder
+        return (results.read(kept), kept.parent) if kept.exists() else (None, None)
+    except UsageError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        return None, None
 
 
 def listing(out: Path, as_json: bool) -> str:
@@ -32,7 +40,7 @@ def listing(out: Path, as_json: bool) -> str:
         return msgspec.json.encode(list(known.values())).decode()
     rows = []
     for slug, one in known.items():
-        result = newest(one, out)
+        result, _ = newest(one, out)
         when = f"{result.profile}, {result.started[:10]}" if result else ""
         rows.append((slug, clipped(one.title, 60), f"{one.venue} {one.year}", " ".join(one.has), _tally(result), when))
     return table(("slug", "paper", "venue", "has", "verdicts", "run"), rows)
@@ -51,7 +59,7 @@ def one_paper(slug: str, out: Path, as_json: bool) -> str:
     one = paper(slug)
     if as_json:
         return msgspec.json.encode(one).decode()
-    result = newest(one, out)
+    result, _ = newest(one, out)
     parts = [_head(one), _claims(one, result), _bars(one, result), _map(one), _deviations(one)]
     if result is not None:
         parts.append(f"figures: run {result.run_id}, profile {result.profile}, {result.started[:10]}")

@@ -177,6 +177,11 @@ def test_typer_s_own_runner_sees_every_command() -> None:
         assert re.search(rf"^  {command} ", found.output, re.MULTILINE)
 
 
+def test_version(shell: Shell) -> None:
+    assert shell("--version") == 0
+    assert re.fullmatch(r"hwsim \d+\.\d+\.\d+\n", shell.out)
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from benches import cli; cli.main(['--help']); "

@@ -146,6 +146,21 @@ def test_ctx_refuses(make_paper: Paper, out: Path, body: str, message: str) -> N
     assert results.latest(out, "toy") is None
 
 
+def test_numpy_figures_and_outcomes_are_stored(make_paper: Paper, out: Path) -> None:
+    body = """
+import numpy as np
+with ctx.stage("s") as stage:
+    stage.outcome = {"a": np.arange(2), "b": np.float32(0.5)}
+    ctx.metric("sum", np.float64(2), "apples", low=np.float32(1), high=np.int64(3), n=np.int64(7))
+assert ctx.samples.once(lambda: {"x": np.int64(3)}, k=np.int32(1)) == {"x": 3}
+assert ctx.samples.get(k=1) == {"x": 3}
+"""
+    make_paper(bench=bench_with(body))
+    done = runner.run("toy", out=out)
+    assert results.read(done.folder) == done.result
+    assert json.loads((done.folder / "state.json").read_text())["stages"]["s"]["outcome"] == {"a": [0, 1], "b": 0.5}
+
+
 def test_not_comparable_by_metric_reaches_its_claims(make_paper: Paper, out: Path) -> None:
     make_paper(bench=bench_with("ctx.not_comparable('sum', 'no scales')"))
     claim = runner.run("toy", out=out).result.claims[0]
@@ -266,6 +281,12 @@ def test_an_unknown_or_finished_run_is_refused(make_paper: Paper, out: Path) -> 
         runner.run("toy", out=out, resume=done.folder.name)
 
 
+def test_a_run_of_another_version_is_not_resumed(make_paper: Paper, out: Path, log: Path, monkeypatch) -> None:
+    folder = broken_run(make_paper, out, monkeypatch)
+    (folder / "run.json").write_text("{}")
+    assert runner.run("toy", out=out, resume=True).folder != folder
+
+
 def test_a_damaged_state_is_an_error(make_paper: Paper, out: Path, log: Path, monkeypatch) -> None:
     folder = broken_run(make_paper, out, monkeypatch)
     (folder / "state.json").write_text("{")
@@ -345,6 +366,11 @@ def test_kept_figures_are_marked_and_never_replace_measured_ones(make_paper: Pap
     assert "kept (full, " in (quick.folder / "report.md").read_text(encoding="utf-8")
     again = runner.run("toy", out=out)  # a kept figure keeps its first mark
     assert again.result.claims[0].kept == claim.kept
+
+
+def test_keeping_copies_the_plots(coins: str, out: Path) -> None:
+    path = runner.keep(runner.run(coins, "smoke", out=out))
+    assert (path.parent / "plots" / "rates.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_kept_figures_the_claim_is_not_run(make_paper: Paper, out: Path) -> None:
