@@ -114,16 +114,9 @@ class Context(Generic[C]):
         if isinstance(value, Figure):
             low, high, n, method = value.low, value.high, value.n, method or value.method
             value = value.value
-        ends, count = [None if x is None else float(x) for x in (low, high)], None if n is None else int(n)
-        made = Metric(
-            name=name,
-            value=float(value),
-            unit=unit,
-            low=ends[0],
-            high=ends[1],
-            n=n if n is None else int(n),
-            method=method,
-        )
+        ends = [None if x is None else float(x) for x in (low, high)]
+        count = None if n is None else int(n)
+        made = Metric(name=name, value=float(value), unit=unit, low=ends[0], high=ends[1], n=count, method=method)
         self._check(made)
         self._ledger.metrics[name] = made
         return made
