@@ -202,7 +202,7 @@ def _bars(result: Result | None) -> str:
         note = f'<br><span class="soft small">{prose(b.note)}</span>' if b.note else ""
         limit = f'<span class="number">{escape(sign(b.op))} {escape(figure(b.bar, b.unit))}</span>'
         aim = "–" if b.aim is None else escape(figure(b.aim, b.unit) + (" ✓" if b.aim_met else ""))
-        name, value = f"<code>{escape(b.metric)}</code>{note}", value_cell(b.ours, b.unit, None, None, b.kept)
+        name, value = f"<code>{escape(b.metric)}</code>{note}", value_cell(b.ours, b.unit, b.low, b.high, b.kept)
         return name, limit, f'<span class="number">{aim}</span>', value, chip(b.state)
 
     rows = [row(bar) for bar in result.bars]

@@ -98,6 +98,7 @@ class Bar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         value, of: the bar as a number, or as the name of another metric of the same run; one of the two.
         aim: what would be better still.
         profile: the smallest profile whose measurement counts.
+        interval: the figure's whole interval has to reach the bar, not its value alone.
     """
 
     metric: Name
@@ -107,11 +108,14 @@ class Bar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     aim: float | None = None
     unit: str = ""
     profile: Profile = "quick"
+    interval: bool = False
     note: str = ""
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.of is None):
             raise ValueError(f"bar {self.metric}: give either 'value' or 'of'")
+        if self.interval and self.op == "==":
+            raise ValueError(f"bar {self.metric}: an interval is never equal to one value")
 
 
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -66,7 +66,7 @@ def _bars(result: Result) -> str:
             f"`{b.metric}`",
             f"{sign(b.op)} {figure(b.bar, b.unit)}",
             "–" if b.aim is None else figure(b.aim, b.unit) + (" ✓" if b.aim_met else ""),
-            figure(b.ours, b.unit, kept=b.kept),
+            figure(b.ours, b.unit, b.low, b.high, b.kept),
             b.state,
             b.note,
         )

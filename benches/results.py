@@ -70,6 +70,8 @@ class BarOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     op: str
     bar: float | None
     ours: float | None
+    low: float | None
+    high: float | None
     state: BarState
     unit: str = ""
     aim: float | None = None

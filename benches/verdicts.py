@@ -223,8 +223,9 @@ def bar_outcome(
         note = "; ".join(filter(None, [note, f"counts from profile {bar.profile} on"]))
     elif metric and limit is not None:
         meets = _OPERATORS[bar.op]
-        state = "met" if meets(metric.value, limit) else "missed"
-        aim_met = None if bar.aim is None else meets(metric.value, bar.aim)
+        judged = _judged(bar, metric)
+        state = "met" if meets(judged, limit) else "missed"
+        aim_met = None if bar.aim is None else meets(judged, bar.aim)
     elif bar.metric in not_comparable:
         note = "; ".join(filter(None, [note, not_comparable[bar.metric]]))
     return BarOutcome(
@@ -232,6 +233,8 @@ def bar_outcome(
         op=bar.op,
         bar=limit,
         ours=metric.value if metric else None,
+        low=metric.low if metric else None,
+        high=metric.high if metric else None,
         state=state,
         aim=bar.aim,
         aim_met=aim_met,
@@ -240,3 +243,9 @@ def bar_outcome(
         note=note,
         kept=metric.kept if metric else "",
     )
+
+
+def _judged(bar: Bar, metric: Metric) -> float:
+    """The value that has to reach the bar: the figure, or the unfavourable end of its interval."""
+    end = metric.low if bar.op in (">=", ">") else metric.high
+    return end if bar.interval and end is not None else metric.value

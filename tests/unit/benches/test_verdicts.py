@@ -117,6 +117,16 @@ def test_bars(op: str, ours: float, state: str) -> None:
     assert bar_outcome(bar(op), {"m": metric(ours)}, {}, "quick").state == state
 
 
+@pytest.mark.parametrize(
+    ("op", "low", "high", "state"),
+    [("<", 1, 2.9, "met"), ("<", 1, 3.1, "missed"), (">=", 3, 9, "met"), (">=", 2.9, 9, "missed"),
+     ("<", None, None, "met")],
+)  # fmt: skip
+def test_a_bar_may_ask_the_whole_interval(op: str, low: float | None, high: float | None, state: str) -> None:
+    value = 2.0 if op == "<" else 5.0
+    assert bar_outcome(bar(op, interval=True), {"m": metric(value, low, high)}, {}, "quick").state == state
+
+
 def test_a_bar_without_figure_is_not_measured_with_its_reason() -> None:
     outcome = bar_outcome(bar(note="own"), {}, {"m": "no tool"}, "quick")
     assert (outcome.state, outcome.ours, outcome.note) == ("not measured", None, "own; no tool")
