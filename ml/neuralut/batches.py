@@ -38,18 +38,20 @@ def _shift_kernel() -> Any:
 
 
 class ImageBatches:
-    """Batches of uint8 images [n, height, width] as value·gain + offset, shifted by up to `shift` pixels.
+    """Batches of uint8 images [n, height, width] as value·gain + offset, some of them shifted.
+
+    A share `moved` of the images is shifted by up to `shift` pixels in either direction.
 
     Pixels that a shift brings in from outside have value 0.
     """
 
     def __init__(
         self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int, *,
-        features: tuple[float, float], shift: int = 0,
+        features: tuple[float, float], shift: int = 0, moved: float = 1.0,
     ) -> None:
         check_shape("images", images.shape, "[n, height, width]", (len(labels), None, None))
         self.images, self.labels = np.ascontiguousarray(images), torch.from_numpy(labels.astype(np.int64))
-        self.batch, self.seed, self.shift = batch, seed, shift
+        self.batch, self.seed, self.shift, self.moved = batch, seed, shift, moved
         self.table = (np.arange(256) * features[0] + features[1]).astype(np.float32)
 
     @property
@@ -61,6 +63,7 @@ class ImageBatches:
         draw = numpy_generator(self.seed, "epoch", epoch)
         order = draw.permutation(len(self.labels))
         moves = draw.integers(-self.shift, self.shift + 1, size=(2, len(order)))
+        moves *= draw.random(len(order)) < self.moved
         for i in range(self.steps):
             part = slice(i * self.batch, (i + 1) * self.batch)
             rows = order[part]

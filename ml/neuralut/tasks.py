@@ -35,11 +35,11 @@ class Task:
     x_val: np.ndarray
     y_val: np.ndarray
 
-    def batches(self, batch: int, seed: int, shift: int = 0) -> ImageBatches | ArrayBatches:
-        """Training batches; `shift` moves images by up to that many pixels."""
+    def batches(self, batch: int, seed: int, shift: int = 0, moved: float = 1.0) -> ImageBatches | ArrayBatches:
+        """Training batches; a share `moved` of images is shifted by up to `shift` pixels."""
         if self.side:
             images = self.x_train.reshape(-1, self.side, self.side)
-            return ImageBatches(images, self.y_train, batch, seed, features=self.features, shift=shift)
+            return ImageBatches(images, self.y_train, batch, seed, features=self.features, shift=shift, moved=moved)
         return ArrayBatches(self.x_train, self.y_train, batch, seed)
 
     def normalised(self, x: np.ndarray) -> Tensor:

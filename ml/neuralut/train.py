@@ -53,6 +53,8 @@ class RunSpec:
     batch: int = 128
     lr: float = 3e-3
     shift: int = 0
+    moved: float = 1.0
+    decay: float = 0.0
     warmup: int = 0
     smoothing: float = 0.0
     beta1: float = 0.5
@@ -68,7 +70,7 @@ class RunSpec:
         return shape if self.kind == "neuralut" else shape.as_kind(self.kind, self.degree)
 
     def fit(self, epochs: int) -> FitConfig:
-        return FitConfig(epochs, self.lr, (self.beta1, 0.999), label_smoothing=self.smoothing)
+        return FitConfig(epochs, self.lr, (self.beta1, 0.999), weight_decay=self.decay, label_smoothing=self.smoothing)
 
 
 def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress | None) -> list[torch.Tensor]:
@@ -81,7 +83,7 @@ def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress 
 
     trainer = Trainer(
         model,
-        task.batches(spec.batch, spec.seed, spec.shift),
+        task.batches(spec.batch, spec.seed, spec.shift, spec.moved),
         lambda m: accuracy(m, x_val, task.y_val),
         spec.fit(spec.warmup),
         checkpoint=out / "warmup.pt" if out else None,
@@ -103,7 +105,7 @@ def train_network(
     x_val = task.normalised(task.x_val)
     trainer = Trainer(
         model,
-        task.batches(spec.batch, spec.seed, spec.shift),
+        task.batches(spec.batch, spec.seed, spec.shift, spec.moved),
         lambda m: accuracy(m, x_val, task.y_val),
         spec.fit(spec.epochs),
         checkpoint=out / "checkpoint.pt" if out else None,
