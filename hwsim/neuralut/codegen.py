@@ -1,8 +1,8 @@
 """The code of `hwsim.neuralut.emit`, compiled by numba and kept in its disk cache.
 
 The instructions are reached through LLVM's intrinsics in numba's own compiler, so nothing but numba is needed;
-`unsupported` says why a machine can not run the permutes. Compiled functions are reached by address
-(`call_layer`, `call_gather`), so that one driver serves every network.
+`unsupported` says why a machine can not run the permutes. Compiled functions are reached by their address, so
+that one driver (`hwsim.neuralut.vector`) serves every network.
 
 Symbols as in `hwsim.neuralut.emit`.
 """
@@ -21,7 +21,6 @@ from numba.extending import intrinsic
 
 from hwsim.neuralut import emit
 from hwsim.neuralut.emit import (
-    GROUPS,
     HELD,
     I8,
     I16,
@@ -41,6 +40,7 @@ from hwsim.neuralut.emit import (
 _intrinsic: Any = intrinsic  # numba's annotations keep the typing context among the arguments
 _config: Any = config
 
+TURN = 4  # groups whose input is turned together: 4·16 bytes of a packed row are a cache line
 SHARE = 2  # groups that share the loads of a table that is not held
 
 # numba's disk cache goes by the file that defines a function and by what the function closes over. The emitters
@@ -70,13 +70,14 @@ def unsupported() -> str | None:
     return None if has else "the processor has no AVX-512-VBMI, or numba is told to do without it"
 
 
-def _permute_row(e: Emitter, shape: LutShape, rows: list[Any], table: Any, out: Any) -> None:
-    """A chunk by permutes; a table too large to be held is loaded again for every two groups."""
-    count = shape.table_bytes // LANES
-    hold = count <= HELD
-    held = [e.load(e.offset(table, LANES * i), VEC, LANES) for i in range(count)] if hold else []
+def _permute_row(e: Emitter, shape: LutShape, rows: list[Any], table: Any, out: Any, count: Any) -> None:
+    """`count` groups by permutes; a table too large to be held is loaded again for every two groups."""
+    registers = shape.table_bytes // LANES
+    hold = registers <= HELD
+    held = [e.load(e.offset(table, LANES * i), VEC, LANES) for i in range(registers)] if hold else []
     together = 1 if hold else SHARE
-    with cgutils.for_range(e.b, ir.Constant(I64, GROUPS // together)) as loop:
+    turns = e.b.udiv(e.b.add(count, ir.Constant(I64, together - 1)), ir.Constant(I64, together))
+    with cgutils.for_range(e.b, turns) as loop:
         places = [
             e.b.add(e.b.mul(loop.index, ir.Constant(I64, together)), ir.Constant(I64, g)) for g in range(together)
         ]
@@ -92,12 +93,12 @@ def _permute_row(e: Emitter, shape: LutShape, rows: list[Any], table: Any, out: 
             e.store(value, e.b.add(out, e.b.mul(place, ir.Constant(I64, LANES))), LANES)
 
 
-def _index_row(e: Emitter, shape: LutShape, rows: list[Any], table: Any, out: Any) -> None:
-    """A chunk by plain lookups."""
+def _index_row(e: Emitter, shape: LutShape, rows: list[Any], table: Any, out: Any, count: Any) -> None:
+    """`count` groups by plain lookups."""
     buffer = cgutils.alloca_once(e.b, ir.VectorType(I16, LANES))
     buffer.align = LANES
     place = e.b.ptrtoint(buffer, I64)
-    with cgutils.for_range(e.b, ir.Constant(I64, GROUPS)) as loop:
+    with cgutils.for_range(e.b, count) as loop:
         byte = e.b.mul(loop.index, ir.Constant(I64, LANES // shape.q))
         codes = [emit_unpack(e, e.b.add(row, byte), shape) for row in rows]
         target = e.b.add(out, e.b.mul(loop.index, ir.Constant(I64, LANES)))
@@ -105,24 +106,24 @@ def _index_row(e: Emitter, shape: LutShape, rows: list[Any], table: Any, out: An
 
 
 @_intrinsic(prefer_literal=True)
-def _lut_row(typingctx, key, table, signal, wires, out):
-    """One L-LUT over a chunk; addresses of its table, the input rows, its connections and its output row."""
+def _lut_row(typingctx, key, table, signal, wires, out, groups):
+    """One L-LUT over some groups; addresses of its table, the input rows, its connections and its output row."""
     shape = LutShape.from_key(key.literal_value >> 32)
 
     def codegen(context, builder, signature, args):
-        _, table, signal, wires, out = args
+        _, table, signal, wires, out, count = args
         e = Emitter(builder)
         rows = []
         for j in range(shape.fan_in):
             wire = builder.sext(e.load(e.offset(wires, 4 * j), I32, 4), I64)
             rows.append(builder.add(signal, builder.mul(wire, ir.Constant(I64, ROW // shape.q))))
         if shape.method == "index":
-            _index_row(e, shape, rows, table, out)
+            _index_row(e, shape, rows, table, out, count)
         else:
-            _permute_row(e, shape, rows, table, out)
+            _permute_row(e, shape, rows, table, out, count)
         return context.get_dummy_value()
 
-    return types.void(key, *([types.int64] * 4)), codegen
+    return types.void(key, *([types.int64] * 5)), codegen
 
 
 @_intrinsic(prefer_literal=True)
@@ -172,37 +173,33 @@ def _turn_block(typingctx, q, rows, pitch, out):
 
 
 @_intrinsic
-def call_layer(typingctx, code, table, signal, wires, out, n_out):
-    """Call the compiled layer at address `code`."""
+def _prefetch(typingctx, address):
+    """Ask for the cache line at `address` in the second-level cache; any address is allowed."""
 
     def codegen(context, builder, signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [I64] * 5)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        e = Emitter(builder)
+        hints = [ir.Constant(I32, 0), ir.Constant(I32, 2), ir.Constant(I32, 1)]  # read, second level, data
+        e.call("llvm.prefetch.p0", ir.VoidType(), [e.pointer(args[0], I8), *hints])
         return context.get_dummy_value()
 
-    return types.void(*([types.int64] * 6)), codegen
-
-
-@_intrinsic
-def call_gather(typingctx, code, x, stride, groups, blocks, scratch, out):
-    """Call the compiled input stage at address `code`; returns the union of the codes."""
-
-    def codegen(context, builder, signature, args):
-        kind = ir.FunctionType(I64, [I64] * 6)
-        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
-
-    return types.int64(*([types.int64] * 7)), codegen
+    return types.void(types.int64), codegen
 
 
 @cache
 def layer_code(shape: LutShape) -> Any:
-    """Compiled ``layer(table, signal, wires, out, n_out)`` for a shape; `.address` is its entry."""
+    """Compiled ``layer(table, signal, wires, out, n_out, groups, ahead, lines)`` for a shape; `.address` is its entry.
+
+    Beside each L-LUT it asks for `lines` cache lines from address `ahead` on: input of the next chunk, which
+    arrives from far memory while this one is computed.
+    """
     key, fan_in, size = shape.key << 32 | _REVISION, shape.fan_in, shape.table_bytes
 
-    @cfunc(types.void(*([types.int64] * 5)), cache=True)
-    def layer(table, signal, wires, out, n_out):
+    @cfunc(types.void(*([types.int64] * 8)), cache=True)
+    def layer(table, signal, wires, out, n_out, groups, ahead, lines):
         for k in range(n_out):
-            _lut_row(key, table + k * size, signal, wires + 4 * fan_in * k, out + k * ROW)
+            for i in range(k * lines, (k + 1) * lines):
+                _prefetch(ahead + 64 * i)
+            _lut_row(key, table + k * size, signal, wires + 4 * fan_in * k, out + k * ROW, groups)
 
     return layer
 
@@ -212,20 +209,23 @@ def gather_code(q: int) -> Any:
     """Compiled ``gather(x, stride, groups, blocks, scratch, out)``: codes [64·groups, 64·blocks] → packed rows.
 
     First along the rows (few streams, which the processor fetches ahead), then across them, one block of columns
-    for all groups, so that a cache line of the result is written while it is near.
+    for `TURN` groups at a time, so that a cache line of the result is whole when it leaves.
     """
     packed, key = LANES // q, q << 32 | _REVISION
 
     @cfunc(types.int64(*([types.int64] * 6)), cache=True)
     def gather(x, stride, groups, blocks, scratch, out):
         union, pitch = 0, LANES * blocks
-        for g in range(groups):
-            for i in range(packed):
-                row = x + (LANES * g + i) * stride
-                union |= _squeeze_rows(key, row, stride, blocks, scratch + (packed * g + i) * pitch)
-        for i in range(blocks):
-            for h in range(0, groups * packed, 16):
-                _turn_block(key, scratch + h * pitch + LANES * i, pitch, out + i * packed * ROW + h)
+        for first in range(0, groups, TURN):
+            count = min(TURN, groups - first)
+            for g in range(count):
+                for i in range(packed):
+                    row = x + (LANES * (first + g) + i) * stride
+                    union |= _squeeze_rows(key, row, stride, blocks, scratch + (packed * g + i) * pitch)
+            for i in range(blocks):
+                for h in range(0, count * packed, 16):
+                    target = out + i * packed * ROW + first * packed + h
+                    _turn_block(key, scratch + h * pitch + LANES * i, pitch, target)
         return union
 
     return gather

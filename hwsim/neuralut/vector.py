@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 from hwsim.ir.lut import LutLayer, LutNetwork
 from hwsim.neuralut import kernels
-from hwsim.neuralut.codegen import call_gather, call_layer, gather_code, layer_code, unsupported
-from hwsim.neuralut.emit import LANES, MAX_SELECT_BITS, ROW, LutShape, pack_table
+from hwsim.neuralut.codegen import TURN, gather_code, layer_code, unsupported
+from hwsim.neuralut.emit import I64, LANES, MAX_SELECT_BITS, ROW, LutShape, pack_table
 from hwsim.neuralut.program import N_OUT, WIRES, Program, program_of
+
+_intrinsic: Any = intrinsic  # numba's annotations keep the typing context among the arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,7 @@ class VectorProgram:
 
     Attributes:
         entry: int64 [n_layers, 2], address of a layer's compiled code (0: a sum layer) and of its tables.
+        lookups: L-LUTs of all layers.
         gather: address of the input stage.
         blocks: 64-column blocks of an input row.
         alive: objects behind the addresses.
@@ -35,6 +40,7 @@ class VectorProgram:
     entry: np.ndarray
     gather: int
     blocks: int
+    lookups: int
     alive: list[Any]
     scratch: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
@@ -96,7 +102,8 @@ def _compile(network: LutNetwork, permute: bool) -> VectorProgram:
                 table[:] = packed.ravel()
             entry[i] = code.address, table.ctypes.data
             alive += [code, table]
-    return VectorProgram(entry, alive[0].address, -(-network.n_inputs // LANES), alive)
+    lookups = sum(layer.n_out for layer in network.layers if isinstance(layer, LutLayer))
+    return VectorProgram(entry, alive[0].address, -(-network.n_inputs // LANES), lookups, alive)
 
 
 def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes: np.ndarray, permute: bool) -> int:
@@ -122,7 +129,7 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
             union |= _run(
                 program.layers, program.wires, program.offsets, program.bias, vector.entry, vector.gather,
                 vector.blocks, part.ctypes.data, network.n_inputs, count, out[at:], classes[at:],
-                scratch,
+                vector.lookups, ROW, LANES, scratch,
             )  # fmt: skip
     vector.scratch.append(scratch)
     return union
@@ -133,7 +140,7 @@ def _new_scratch(program: Program, vector: VectorProgram) -> tuple[np.ndarray, .
     rows = max(program.widest, LANES * vector.blocks)
     return (
         aligned(2 * rows * ROW).reshape(2, rows, ROW),
-        aligned(ROW * LANES * vector.blocks),
+        aligned(TURN * LANES * LANES * vector.blocks),
         np.empty(ROW, np.uint16),
         np.empty(ROW, np.int64),
         aligned(ROW),
@@ -141,26 +148,58 @@ def _new_scratch(program: Program, vector: VectorProgram) -> tuple[np.ndarray, .
     )
 
 
+@_intrinsic
+def _call_layer(typingctx, code, table, signal, wires, out, n_out, groups, ahead, lines):
+    """Call the compiled layer at address `code`."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 8)
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(*([types.int64] * 9)), codegen
+
+
+@_intrinsic
+def _call_gather(typingctx, code, x, stride, groups, blocks, scratch, out):
+    """Call the compiled input stage at address `code`; returns the union of the codes."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(I64, [I64] * 6)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return types.int64(*([types.int64] * 7)), codegen
+
+
 @njit(cache=True, nogil=True)
-def _run(layers, wires, offsets, bias, entry, gather, blocks, x, n_in, count, out, classes, scratch):
-    """All layers, chunk by chunk, over `count` samples at address `x`; returns the union of the codes."""
+def _run(
+    layers, wires, offsets, bias, entry, gather, blocks, x, n_in, count, out, classes, lookups, chunk, lanes, scratch
+):  # fmt: skip
+    """All layers, chunk by chunk, over `count` samples at address `x`; returns the union of the codes.
+
+    `chunk` and `lanes` are arguments, because numba's disk cache would not see another file's constant change.
+    """
     signals, gathered, address, total, best, winner = scratch
     union = 0
-    for start in range(0, count, ROW):
-        size = min(ROW, count - start)
-        groups = (size + LANES - 1) // LANES
-        union |= call_gather(
-            gather, x + start * n_in, n_in, groups, blocks, gathered.ctypes.data, signals[0].ctypes.data
+    for start in range(0, count, chunk):
+        size = min(chunk, count - start)
+        source = x + start * n_in
+        groups = (size + lanes - 1) // lanes
+        union |= _call_gather(
+            gather, source, n_in, groups, blocks, gathered.ctypes.data, signals[0].ctypes.data
         )  # fmt: skip
+        ahead, left = source + chunk * n_in, max(0, min(chunk, count - start - chunk)) * n_in
+        lines = (left + 64 * lookups - 1) // (64 * lookups) if lookups else 0
         for i in range(len(layers)):
-            source, target = signals[i % 2], signals[1 - i % 2]
+            read, write = signals[i % 2], signals[1 - i % 2]
             if entry[i, 0]:
-                call_layer(
-                    entry[i, 0], entry[i, 1], source.ctypes.data, wires[layers[i, WIRES] :].ctypes.data,
-                    target.ctypes.data, layers[i, N_OUT],
+                _call_layer(
+                    entry[i, 0], entry[i, 1], read.ctypes.data, wires[layers[i, WIRES] :].ctypes.data,
+                    write.ctypes.data, layers[i, N_OUT], groups, ahead, lines,
                 )  # fmt: skip
+                ahead += 64 * lines * layers[i, N_OUT]
             else:
-                kernels.sum_layer(layers[i], wires, offsets, bias, source, target, total, ROW)
+                kernels.sum_layer(layers[i], wires, offsets, bias, read, write, total, chunk)
         last = signals[len(layers) % 2]
         kernels.transpose_out(last, start, size, out)
         if len(classes):
