@@ -82,14 +82,15 @@ _PRELUDE = r"""#include "@PREFIX@.h"
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#if defined(__BMI2__)
-#include <immintrin.h>
-#endif
 
 namespace {
-constexpr int storage(int width) { return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4; }
+constexpr int storage(int width) {  // bytes of Verilator's type for a port
+  return width <= 8 ? 1 : width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : (width + 31) / 32 * 4;
+}
 constexpr uint64_t ones(int bits) { return bits >= 64 ? ~0ull : (1ull << bits) - 1; }
-constexpr uint64_t spread(int bits) { uint64_t m = 0; for (int i = 0; i < 8; ++i) m |= ones(bits) << (8 * i); return m; }
+constexpr uint64_t spread(int bits) {  // the low `bits` bits of each byte
+  return ones(bits) * 0x0101010101010101ull;
+}
 
 // LANES codes of BITS bits, code k at bits [k*BITS + BITS - 1 : k*BITS], little-endian words as Verilator keeps them
 template <class T, int BITS, int LANES> inline void pack(const T* x, void* port) {
@@ -104,7 +105,7 @@ template <class T, int BITS, int LANES> inline void pack(const T* x, void* port)
     if constexpr (sizeof(T) == 1)
       for (; k + 8 <= LANES; k += 8, to += BITS) {
         uint64_t eight; std::memcpy(&eight, x + k, 8);
-        const uint64_t dense = _pext_u64(eight, spread(BITS)); std::memcpy(to, &dense, 8);
+        const uint64_t dense = __builtin_ia32_pext_di(eight, spread(BITS)); std::memcpy(to, &dense, 8);
       }
 #endif
     unsigned __int128 held = 0;
@@ -131,7 +132,7 @@ template <class T, int BITS, int LANES> inline void unpack(const void* port, T* 
     if constexpr (sizeof(T) == 1)
       for (; k + 8 <= LANES; k += 8, from += BITS) {
         uint64_t dense; std::memcpy(&dense, from, 8);
-        const uint64_t eight = _pdep_u64(dense, spread(BITS)); std::memcpy(x + k, &eight, 8);
+        const uint64_t eight = __builtin_ia32_pdep_di(dense, spread(BITS)); std::memcpy(x + k, &eight, 8);
       }
 #endif
     unsigned __int128 held = 0;

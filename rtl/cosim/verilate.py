@@ -152,7 +152,8 @@ class Verilated:
         Raises:
             ShapeError: wrong shape, dtype or code range.
             UsageError: handshake patterns for plain ports.
-            EquivalenceError: a plain design that is no fixed-latency pipeline, or a stream that loses or invents samples.
+            EquivalenceError: a plain design that is no fixed-latency pipeline, or a stream that loses or
+                invents samples.
         """
         source, _ = self.data_ports
         x = _codes("x", x, source)
