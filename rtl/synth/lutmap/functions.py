@@ -102,18 +102,18 @@ def _find_split(values, n, tops, shareds, n_classes, codes, patterns, start):  #
 
 
 @nb.njit(cache=True)
-def _cofactor_count(values, n, i, j):  # type: ignore[no-untyped-def]
-    """Variables that the cofactors by (i, j) still depend on, summed: the smaller, the cheaper the leaves."""
-    total = 0
+def _support_left(values, n, i, j):  # type: ignore[no-untyped-def]
+    """Variables that the cofactors by (i, j) still depend on, summed: the fewer, the cheaper the leaves."""
+    total, select = 0, 1 << i | 1 << j
     for v in range(n):
-        if v == i or v == j:
+        if 1 << v & select:
             continue
         for quarter in range(4):
+            wanted = (quarter & 1) << i | (quarter >> 1) << j
             for a in range(1 << n):
-                if a >> i & 1 == quarter & 1 and a >> j & 1 == quarter >> 1 and not a >> v & 1:
-                    if values[a] + values[a | 1 << v] == 1:
-                        total += 1
-                        break
+                if a & (select | 1 << v) == wanted and values[a] + values[a | 1 << v] == 1:
+                    total += 1
+                    break
     return total
 
 
@@ -193,7 +193,7 @@ def _shannon_split(builder: Builder, values: np.ndarray, literals: list[int]) ->
         pairs = [(v, v) for v in range(n)]
     else:
         pairs = list(combinations(range(n), 2))
-    weights = [_support_left(values, n, pair) for pair in pairs]
+    weights = [int(_support_left(values, n, i, j)) for i, j in pairs]
     select = sorted(set(pairs[int(np.argmin(weights))]))
     rest = [v for v in range(n) if v not in select]
     axes = [n - 1 - v for v in reversed(select)] + [n - 1 - v for v in reversed(rest)]
@@ -205,8 +205,3 @@ def _shannon_split(builder: Builder, values: np.ndarray, literals: list[int]) ->
         data, which = address >> len(select), address & ((1 << len(select)) - 1)
         table |= (data >> which & 1) << address
     return builder.add([literals[v] for v in select] + leaves, table)
-
-
-def _support_left(values: np.ndarray, n: int, pair: tuple[int, int]) -> int:
-    i, j = pair
-    return int(_cofactor_count(values, n, i, j))

@@ -160,7 +160,7 @@ def _plan(n, mu, estimate, cost, choice, wires):  # type: ignore[no-untyped-def]
 
 def build_lattice(table: np.ndarray) -> Lattice:
     """Classes of all bound sets of `table` (uint16 [2^n], n ≤ `MAX_LATTICE_VARS`)."""
-    n = int(len(table)).bit_length() - 1
+    n = len(table).bit_length() - 1
     offset = _offsets(n)
     classes = np.empty(offset[-1], np.uint16)
     mu = np.zeros(1 << n, np.int64)

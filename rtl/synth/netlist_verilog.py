@@ -1,0 +1,92 @@
+"""A `GateNetlist` as Verilog-2001: one wire a node, as a shifted constant or as a Xilinx LUT primitive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from hwsim.ir.errors import UsageError
+from hwsim.ir.gates import CONST0, CONST1, GateNetlist
+
+Style = Literal["assign", "primitive"]
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
+
+
+def netlist_verilog(
+    netlist: GateNetlist, name: str = "netlist", *, style: Style = "assign", registers: bool = False
+) -> str:
+    """Verilog module of a netlist: ports ``i [n_inputs−1:0]`` and ``o [n_outputs−1:0]``, bit k = input/output k.
+
+    Args:
+        netlist: the netlist.
+        name: module name.
+        style: ``"assign"`` writes ``INIT >> address`` (any tool reads it), ``"primitive"`` writes
+            ``LUT<n> #(.INIT(…))`` instances.
+        registers: add ``clk`` and registers on inputs and outputs, so that a placer has paths to time.
+
+    Raises:
+        UsageError: a module name that Verilog does not allow, or an unknown style.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError.of("module name", repr(name), "a Verilog identifier", "Rename the module.")
+    if style not in ("assign", "primitive"):
+        raise UsageError.of("style", repr(style), "'assign' or 'primitive'", "Choose one of them.")
+    lines = _header(netlist, name, registers)
+    write = _assign if style == "assign" else _primitive
+    for i in range(netlist.n_nodes):
+        sources = [_signal(netlist, s) for s in netlist.fan_in[netlist.offsets[i] : netlist.offsets[i + 1]].tolist()]
+        lines += write(i, sources, int(netlist.tables[i]))
+    outputs = [_signal(netlist, o) for o in netlist.outputs.tolist()]
+    vector = ",\n    ".join(reversed(outputs))
+    if registers:
+        lines += ["  always @(posedge clk) begin", "    x <= i;", f"    y <= {{{vector}}};", "  end", "  assign o = y;"]
+    else:
+        lines.append(f"  assign o = {{{vector}}};")
+    return "\n".join([*lines, "endmodule", ""])
+
+
+def _header(netlist: GateNetlist, name: str, registers: bool) -> list[str]:
+    clock = "  input wire clk,\n" if registers else ""
+    top_in, top_out = max(0, netlist.n_inputs - 1), max(0, netlist.n_outputs - 1)
+    ports = f"{clock}  input wire [{top_in}:0] i,\n  output wire [{top_out}:0] o"
+    lines = [f"module {name} (\n{ports}\n);"]
+    if registers:
+        return [*lines, f"  reg [{top_in}:0] x;", f"  reg [{top_out}:0] y;"]
+    return [*lines, f"  wire [{top_in}:0] x = i;"]
+
+
+def _signal(netlist: GateNetlist, signal: int) -> str:
+    if signal in (CONST0, CONST1):
+        return "1'b1" if signal == CONST1 else "1'b0"
+    return f"x[{signal}]" if signal < netlist.n_inputs else f"n{signal - netlist.n_inputs}"
+
+
+def _init(sources: Sequence[str], table: int) -> str:
+    bits = 1 << len(sources)
+    return f"{bits}'h{table:0{max(1, bits // 4)}x}"
+
+
+def _assign(i: int, sources: Sequence[str], table: int) -> list[str]:
+    if not sources:
+        return [f"  wire n{i} = 1'b{table & 1};"]
+    address = ", ".join(reversed(sources))
+    return [
+        f"  wire [{(1 << len(sources)) - 1}:0] t{i} = {_init(sources, table)};",
+        f"  wire n{i} = t{i}[{{{address}}}];",
+    ]
+
+
+def _primitive(i: int, sources: Sequence[str], table: int) -> list[str]:
+    if not sources:
+        return [f"  wire n{i} = 1'b{table & 1};"]
+    pins = ", ".join(f".I{j}({source})" for j, source in enumerate(sources))
+    return [f"  wire n{i};", f"  LUT{len(sources)} #(.INIT({_init(sources, table)})) l{i} ({pins}, .O(n{i}));"]
+
+
+def lut_sizes(netlist: GateNetlist) -> dict[int, int]:
+    """Nodes by number of inputs."""
+    sizes, counts = np.unique(np.diff(netlist.offsets), return_counts=True)
+    return {int(size): int(count) for size, count in zip(sizes, counts, strict=True)}
