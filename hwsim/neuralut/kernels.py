@@ -18,6 +18,21 @@ CHUNK = 1024  # samples; 784 + 256 signals of one byte are 1 MiB, and the addres
 
 
 @njit(cache=True, nogil=True)
+def quantise(x, gain, offset, lo, hi, codes):
+    """codes = clip(rint(x·gain + offset), lo, hi) − lo in float64; returns whether every feature is finite.
+
+    The product and the sum round separately, as in numpy: numba fuses them only under fastmath.
+    """
+    unfit = 0
+    for s in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            value = np.float64(x[s, i])
+            unfit |= not (abs(value) < np.inf)
+            codes[s, i] = np.int32(min(max(np.rint(value * gain[i] + offset[i]), lo), hi) - lo)
+    return unfit == 0
+
+
+@njit(cache=True, nogil=True)
 def transpose_in(x, start, count, signal):
     """signal[i, s] = x[start + s, i] for s < count.
 

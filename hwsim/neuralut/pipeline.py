@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.core.trace import Signal, Trace
+from hwsim.core.trace import Trace
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.errors import ShapeError, UsageError
 from hwsim.ir.lut import LutNetwork
-from hwsim.neuralut.simulator import Backend, _as_codes, layer_codes, run_codes
+from hwsim.neuralut.simulator import Backend, as_codes, run_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def simulate_stream(
         arch: register placement with ``ports="stream"``.
         in_valid, out_ready: bool [cycles].
         backend: as for `simulate`.
-        trace: keep every register's valid bit and codes.
+        trace: keep ports and registers (`Trace.write_vcd` makes a waveform of them).
 
     Raises:
         UsageError: `arch` has plain ports.
@@ -100,13 +100,21 @@ def simulate_stream(
             "one length",
             "Give both for every cycle.",
         )
-    codes = network.check_codes(_as_codes(network, x))
+    codes = network.check_codes(as_codes(network, x))
     cycles, depth = len(in_valid), arch.latency(len(network.layers))
     in_fire, out_fire, out_valid = (np.zeros(cycles, np.bool_) for _ in range(3))
     entered, held = np.zeros(len(codes), np.int64), np.empty((cycles, depth), np.int64)
     accepted, emitted = kernels.stream_kernel(
         in_valid, out_ready, len(codes), np.full(depth, -1, np.int64), in_fire, out_fire, out_valid, entered, held
     )
+    waves = None
+    if trace:
+        from hwsim.neuralut.waves import stream_trace
+
+        accepted_before: np.ndarray = np.cumsum(in_fire) - in_fire
+        offered = np.where(in_valid & (accepted_before < len(codes)), accepted_before, -1)
+        ports = {"in.valid": in_valid, "in.ready": ~out_valid | out_ready, "out.valid": out_valid}
+        waves = stream_trace(network, codes, arch, {**ports, "out.ready": out_ready}, offered, held)
     return StreamRun(
         in_fire=in_fire,
         out_fire=out_fire,
@@ -114,7 +122,7 @@ def simulate_stream(
         outputs=run_codes(network, codes[:emitted], backend)[0],
         latency=np.flatnonzero(out_fire) - entered[:emitted],
         accepted=int(accepted),
-        trace=_trace(network, codes, arch, in_valid, out_ready, out_valid, held) if trace else None,
+        trace=waves,
     )
 
 
@@ -123,30 +131,3 @@ def _handshake(name: str, values: np.ndarray) -> np.ndarray:
     if values.ndim != 1 or (values.dtype.kind not in "iub") or (values.size and int(values.max()) > 1):
         raise ShapeError.of(name, f"{values.dtype} {list(values.shape)}", "bool [cycles]", "Give one bool a cycle.")
     return np.ascontiguousarray(values, dtype=np.bool_)
-
-
-def _trace(
-    network: LutNetwork,
-    codes: np.ndarray,
-    arch: NeuralutArch,
-    in_valid: np.ndarray,
-    out_ready: np.ndarray,
-    out_valid: np.ndarray,
-    held: np.ndarray,
-) -> Trace:
-    """Ports and registers by cycle; the codes of a bubble are unknown (−1)."""
-    signals = {
-        "in_valid": Signal(1, in_valid.astype(np.int64)),
-        "in_ready": Signal(1, (~out_valid | out_ready).astype(np.int64)),
-        "out_valid": Signal(1, out_valid.astype(np.int64)),
-        "out_ready": Signal(1, out_ready.astype(np.int64)),
-    }
-    groups = [codes, *layer_codes(network, codes)]
-    for stage, boundary in enumerate(arch.boundaries(len(network.layers))):
-        sample = held[:, stage]
-        signals[f"stage{stage}.valid"] = Signal(1, (sample >= 0).astype(np.int64))
-        for i in range(groups[boundary].shape[1]):
-            column = groups[boundary][:, i].astype(np.int64)
-            values = np.where(sample >= 0, column[np.maximum(sample, 0)] if len(column) else -1, -1)
-            signals[f"stage{stage}.code{i}"] = Signal(network.code_bits[boundary], values)
-    return Trace(signals)

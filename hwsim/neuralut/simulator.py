@@ -16,7 +16,7 @@ from hwsim.core.energy import energy_of
 from hwsim.core.result import SimResult
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.errors import UsageError, check_shape
-from hwsim.ir.lut import LutLayer, LutNetwork, SumLayer, code_dtype
+from hwsim.ir.lut import InputQuantiser, LutLayer, LutNetwork, SumLayer, code_dtype
 from hwsim.neuralut.program import Program, program_of
 
 Backend = Literal["auto", "vector", "numba", "reference"]
@@ -29,6 +29,7 @@ def simulate(
     *,
     backend: Backend = "auto",
     toggles: bool = False,
+    trace: bool = False,
     tech: str | None = "cmos45",
 ) -> SimResult:
     """Output codes, classes, cycles and events of a batch.
@@ -41,6 +42,7 @@ def simulate(
             in AVX-512-VBMI registers; ``"numba"`` is portable; ``"reference"`` is the artifact's own
             definition. All give the same codes.
         toggles: also count register bits that change (reset is 0), as ``register_toggles``.
+        trace: keep ports and registers over time (`Trace.write_vcd` makes a waveform of them).
         tech: table of energies in ``hwsim/tech``, or None for no energy.
 
     Raises:
@@ -56,12 +58,17 @@ def simulate(
         4
     """
     arch = arch or NeuralutArch()
-    codes = _as_codes(network, x)
+    codes = as_codes(network, x)
     outputs, classes, used, notes = run_codes(network, codes, backend)
     latency = arch.latency(len(network.layers))
     counters = _counters(network, len(codes))
     if toggles:
         counters += {"register_toggles": _register_toggles(network, codes, arch)}
+    waves = None
+    if trace:
+        from hwsim.neuralut.waves import plain_trace
+
+        waves = plain_trace(network, codes, arch)
     return SimResult(
         outputs=outputs,
         cycles=len(codes) + latency if len(codes) else 0,
@@ -71,6 +78,7 @@ def simulate(
         backend=used,
         classes=classes,
         energy=energy_of(counters, tech, _priced_events(network)) if tech else None,
+        trace=waves,
         notes=notes,
     )
 
@@ -84,7 +92,7 @@ def layer_codes(network: LutNetwork, x: np.ndarray) -> list[np.ndarray]:
     from hwsim.neuralut import kernels
 
     program = program_of(network)
-    signal = network.check_codes(_as_codes(network, x))
+    signal = network.check_codes(as_codes(network, x))
     out = []
     for layer, row in zip(network.layers, program.layers, strict=True):
         target = np.empty((len(signal), layer.n_out), code_dtype(layer.bits_out))
@@ -99,7 +107,7 @@ def layer_codes(network: LutNetwork, x: np.ndarray) -> list[np.ndarray]:
 def run_codes(
     network: LutNetwork, codes: np.ndarray, backend: Backend
 ) -> tuple[np.ndarray, np.ndarray | None, str, tuple[str, ...]]:
-    """Output codes and classes for codes of `_as_codes`, the backend that computed them, and notes."""
+    """Output codes and classes for codes of `as_codes`, the backend that computed them, and notes."""
     if backend not in get_args(Backend):
         raise UsageError.of("backend", repr(backend), f"one of {', '.join(get_args(Backend))}", "Choose one of them.")
     if backend == "reference":
@@ -151,15 +159,30 @@ def _scratch(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (np.empty((2, program.widest, CHUNK), program.dtype), np.empty(CHUNK, np.uint16), np.empty(CHUNK, np.int64))
 
 
-def _as_codes(network: LutNetwork, x: np.ndarray) -> np.ndarray:
+def as_codes(network: LutNetwork, x: np.ndarray) -> np.ndarray:
     """Contiguous codes of the input dtype. Codes that have it already are not yet checked for their range."""
     x = np.asarray(x)
+    if x.dtype.kind == "f" and network.input_quantiser is not None:
+        return _quantise(network.input_quantiser, x)
     if x.dtype.kind == "f":
-        return network.quantise(x)
+        return network.quantise(x)  # raises: there is no quantiser
     if x.dtype == code_dtype(network.input_bits):
         check_shape("codes", x.shape, "[batch, n_inputs]", (None, network.n_inputs))
         return np.ascontiguousarray(x)
     return np.ascontiguousarray(network.check_codes(x))
+
+
+def _quantise(quantiser: InputQuantiser, x: np.ndarray) -> np.ndarray:
+    """`InputQuantiser.reference`, at kernel speed."""
+    from hwsim.neuralut import kernels
+
+    check_shape("x", x.shape, "[batch, n_in]", (None, len(quantiser.gain)))
+    x = np.ascontiguousarray(x, dtype=np.float32 if x.dtype == np.float32 else np.float64)
+    codes = np.empty(x.shape, code_dtype(quantiser.bits))
+    lo, hi = float(quantiser.lo), float(quantiser.hi)
+    if not kernels.quantise(x, quantiser.gain, quantiser.offset, lo, hi, codes):
+        return quantiser.reference(x)  # raises: a feature is not finite
+    return codes
 
 
 def _counters(network: LutNetwork, batch: int) -> Counters:

@@ -115,12 +115,25 @@ def test_layer_codes_equal_the_reference():
         np.testing.assert_array_equal(got, expected)
 
 
-def test_floats_pass_the_input_quantiser():
-    network = dense(4, 2, [(3, 2, 2)])
-    quantiser = InputQuantiser(np.full(4, 1.5), np.full(4, 0.25), 2, signed=True)
-    network = LutNetwork(4, 2, network.layers, quantiser)
-    x = np.random.default_rng(0).normal(size=(100, 4))
-    np.testing.assert_array_equal(simulate(network, x).outputs, network.reference(quantiser.reference(x)))
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("bits", "signed"), [(2, False), (2, True), (8, True), (9, False), (16, True)])
+def test_floats_pass_the_input_quantiser(bits, signed, dtype):
+    """Random features, exact ties, and values far outside."""
+    rng, reach = np.random.default_rng(bits), 1 << bits
+    quantiser = InputQuantiser(rng.normal(size=4), rng.normal(size=4), bits, signed)
+    halves = InputQuantiser(np.ones(4), np.zeros(4), bits, signed)
+    table = np.arange(1 << bits, dtype=code_dtype(bits))[None]
+    for chosen in (quantiser, halves):
+        network = LutNetwork(4, bits, (LutLayer(np.array([[2]], np.int32), table, bits, bits),), chosen)
+        for x in (rng.normal(size=(100, 4)) * reach, rng.integers(-4, 20, (100, 4)) / 2, np.full((3, 4), 6e4)):
+            x = np.clip(x, -6e4, 6e4).astype(dtype)
+            np.testing.assert_array_equal(simulate(network, x).outputs[:, 0], chosen.reference(x)[:, 2])
+        for bad in (np.nan, np.inf, -np.inf):
+            x[1, 3] = bad
+            with pytest.raises(ShapeError, match="x holds NaN or infinity"):
+                simulate(network, x)
+    with pytest.raises(ShapeError, match=r"x has the wrong shape: got \[3, 5\], expected .* \[any, 4\]"):
+        simulate(network, np.zeros((3, 5)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -134,6 +147,21 @@ def test_cycles_equal_the_naive_pipeline(data):
     seen = [pipeline.step(codes[min(t, len(codes) - 1)]) for t in range(result.cycles)]
     assert seen[result.latency_cycles :] == result.outputs.tolist()
     assert result.cycles == len(codes) + result.latency_cycles
+
+
+def test_the_trace_of_a_plain_run(tmp_path):
+    """Three samples through two registers: the codes move on by one place a cycle."""
+    network = dense(2, 2, [(2, 1, 3), (1, 2, 2)])
+    codes = random_codes(network, 3)
+    result = simulate(network, codes, trace=True)
+    signals, layers = result.trace.signals, network.reference_layers(codes)
+    assert signals["in.code1"].values.tolist() == [*codes[:, 1], -1, -1]
+    assert signals["stage0.code1"].values.tolist() == [-1, *codes[:, 1], -1]
+    assert signals["stage1.code0"].values.tolist() == [-1, -1, *layers[0][:, 0]]
+    assert signals["out.code0"].values.tolist() == [-1, -1, *layers[1][:, 0]]
+    assert [signals[name].width for name in ("in.code0", "stage0.code0", "stage1.code0", "out.code0")] == [2, 2, 3, 2]
+    assert "$scope module stage1" in result.trace.write_vcd(tmp_path / "a.vcd").read_text()
+    assert simulate(network, codes[:0], trace=True).trace.cycles == 0
 
 
 @settings(max_examples=60, deadline=None)
