@@ -29,9 +29,15 @@ _SHARED = "/* verilator lint_off DECLFILENAME */ // a module and its parts share
 
 
 class SourceCollector:
-    """The `platform` of an elaboration: keeps the Verilog files that components add."""
+    """The `platform` of an elaboration: keeps the Verilog files that components add.
 
-    def __init__(self) -> None:
+    Attributes:
+        top: name of the top module, which added modules take as prefix.
+        files: file name → text.
+    """
+
+    def __init__(self, top: str) -> None:
+        self.top = top
         self.files: dict[str, str] = {}
 
     def add_file(self, name: str, content: str) -> None:
@@ -157,7 +163,7 @@ def to_verilog(component: wiring.Component, name: str = "top") -> VerilogDesign:
     """
     if not _IDENTIFIER.match(name):
         raise UsageError.of("module name", repr(name), "letters, digits and _", "Choose a plain identifier.")
-    collector = SourceCollector()
+    collector = SourceCollector(name)
     text = verilog.convert(component, name=name, platform=collector, emit_src=False, strip_internal_attrs=True)
     text = _plain_module_names(_without_banner(text))
     modules = _split_modules(text)

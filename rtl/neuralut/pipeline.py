@@ -27,7 +27,7 @@ def build(
     network: LutNetwork,
     arch: NeuralutArch | None = None,
     *,
-    name: str = "neuralut",
+    name: str | None = None,
     hierarchy: Hierarchy = "layers",
     rom: Rom = "verilog",
 ) -> PlainPipeline | StreamPipeline:
@@ -36,7 +36,8 @@ def build(
     Args:
         network: the artifact.
         arch: register placement and port style; default `NeuralutArch()`, the paper's.
-        name: prefix of the modules and files that hold the lookup tables.
+        name: prefix of the modules and files that hold the lookup tables; default: the top module's name. Give
+            each network its own when one design holds several.
         hierarchy: ``"layers"`` = one module a layer; ``"flat"`` = all layers in the top module.
         rom: ``"verilog"`` = each table a hand-rendered Verilog-2001 module when Verilog is made by
             `rtl.lib.verilog.to_verilog`, pure Amaranth otherwise; ``"amaranth"`` = pure Amaranth always.
@@ -63,7 +64,7 @@ class _Pipeline(wiring.Component):
     """What both port styles share: layers in a row with registers between them."""
 
     def __init__(
-        self, ports: dict, network: LutNetwork, arch: NeuralutArch, name: str, hierarchy: Hierarchy, rom: Rom
+        self, ports: dict, network: LutNetwork, arch: NeuralutArch, name: str | None, hierarchy: Hierarchy, rom: Rom
     ) -> None:
         super().__init__(ports)
         self.network, self.arch = network, arch
@@ -77,7 +78,7 @@ class _Pipeline(wiring.Component):
     def _layer(self, m: Module, i: int, bus: Value, platform: object) -> Value:
         layer, n_in = self.network.layers[i], self.network.widths[i]
         prefix = f"layer{i}_" if self._hierarchy == "flat" else ""
-        place = Place(f"{self._name}_layer{i}", prefix, self._rom)
+        place = Place(f"{self._name or getattr(platform, 'top', 'top')}_layer{i}", prefix, self._rom)
         if self._hierarchy == "flat":
             out = Signal(layer.n_out * layer.bits_out, name=f"{prefix}y")
             m.d.comb += out.eq(evaluate(m, layer, bus, place, platform))
@@ -119,7 +120,12 @@ class PlainPipeline(_Pipeline):
     """
 
     def __init__(
-        self, network: LutNetwork, arch: NeuralutArch, name: str, hierarchy: Hierarchy = "layers", rom: Rom = "verilog"
+        self,
+        network: LutNetwork,
+        arch: NeuralutArch,
+        name: str | None,
+        hierarchy: Hierarchy = "layers",
+        rom: Rom = "verilog",
     ) -> None:
         ports = {
             "codes_in": In(_bus_shape(network.n_inputs, network.input_bits)),
@@ -147,7 +153,12 @@ class StreamPipeline(_Pipeline):
     """
 
     def __init__(
-        self, network: LutNetwork, arch: NeuralutArch, name: str, hierarchy: Hierarchy = "layers", rom: Rom = "verilog"
+        self,
+        network: LutNetwork,
+        arch: NeuralutArch,
+        name: str | None,
+        hierarchy: Hierarchy = "layers",
+        rom: Rom = "verilog",
     ) -> None:
         ports = {
             "inp": In(stream.Signature(_bus_shape(network.n_inputs, network.input_bits))),

@@ -16,7 +16,7 @@ from hwsim.ir.fixed import OVERFLOWS, ROUNDINGS, Fixed, round_shift
 formats = st.builds(
     Fixed,
     st.booleans(),
-    st.integers(1, 10),
+    st.integers(2, 10),
     st.integers(-1, 10),
     st.sampled_from(ROUNDINGS),
     st.sampled_from(OVERFLOWS),
