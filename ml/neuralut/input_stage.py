@@ -37,6 +37,9 @@ class LeadingBits(nn.Module):
         gain /= feature_gain
         return np.full(self.n_in, gain), np.full(self.n_in, offset - gain * feature_offset)
 
+    def calibrate(self, z: Tensor) -> None:
+        """Nothing depends on the data."""
+
     def forward(self, x: Tensor) -> Tensor:
         gain, offset = self.folded()
         code = (x * float(gain[0]) + float(offset[0])).round().clamp(self.spec.lo, self.spec.hi)

@@ -22,6 +22,7 @@ from ml.neuralut.configs import OUTPUT_OFFSET, OUTPUT_WEIGHT, NetConfig
 from ml.neuralut.input_stage import input_stage
 from ml.neuralut.lut_layer import LutLayer, Neuron
 from ml.neuralut.masks import group_mask, random_mask
+from ml.neuralut.scores import class_scores
 
 
 class LutNet(nn.Module):
@@ -45,14 +46,14 @@ class LutNet(nn.Module):
         self.quantise_input = input_stage(config, features, fused)
         layers: list[nn.Module] = []
         quantisers: list[nn.Module] = []
-        n_in = config.n_in
+        n_in, last = config.n_in, len(config.layers) - 1
         for i, layer in enumerate(config.layers):
             if layer.mask == "group":
                 conn = group_mask(layer.n_out, layer.fan_in)
             else:
                 conn = random_mask(n_in, layer.n_out, layer.fan_in, torch_generator(seed, "mask", i))
             layers.append(LutLayer(layer, conn, torch_generator(seed, "weights", i), fused))
-            quantisers.append(BatchNormQuant(layer.n_out, config.output_spec(i), None, fused))
+            quantisers.append(BatchNormQuant(layer.n_out, config.output_spec(i), None, fused, i == last))
             n_in = layer.n_out
         self.layers = nn.ModuleList(layers)
         self.quantisers = nn.ModuleList(quantisers)
@@ -81,7 +82,7 @@ class LutNet(nn.Module):
         q = self.quantise_input(x)
         for layer, quantise in self.stack:
             q = quantise(layer(q))
-        return ((q + self.out_offset) * self.out_weight).t()
+        return class_scores(q, self.out_offset, self.out_weight, self.quantisers[-1])
 
     def input_quantiser(self) -> InputQuantiser:
         """Raw features to codes with normalisation, batch norm and scale folded once, in float64."""

@@ -32,6 +32,7 @@ from ml.neuralut.tasks import Task, accuracy, load_task
 from ml.neuralut.warmup import WarmupNet
 
 SELECTION = "highest validation accuracy; the later epoch on ties"
+FIX_AFTER = 0.75  # share of the epochs after which batch norm keeps its statistics: the rest trains what is exported
 PRUNE_UNTIL = 0.6  # share of the warm-up after which every neuron has its final fan-in
 
 
@@ -76,6 +77,7 @@ class RunSpec:
 def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress | None) -> list[torch.Tensor]:
     """Masks of every layer from the dense warm-up (resumable like the training itself)."""
     model = WarmupNet(spec.network(), spec.seed, task.features)
+    model.quantise_input.calibrate(task.normalised(task.x_train))
     x_val = task.normalised(task.x_val)
 
     def prune(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
@@ -100,15 +102,22 @@ def train_network(
 ) -> tuple[LutNet, FitResult]:
     """Train (or resume) one network; it is returned in its selected state, in evaluation mode."""
     model = LutNet(spec.network(), spec.seed, task.features)
+    model.quantise_input.calibrate(task.normalised(task.x_train))
     if spec.warmup:
         model.set_masks(learn_masks(spec, task, out, progress))
     x_val = task.normalised(task.x_val)
+
+    def fix_statistics(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
+        for _, quantise in net.stack:
+            quantise.fixed = epoch >= FIX_AFTER * spec.epochs
+
     trainer = Trainer(
         model,
         task.batches(spec.batch, spec.seed, spec.shift, spec.moved),
         lambda m: accuracy(m, x_val, task.y_val),
         spec.fit(spec.epochs),
         checkpoint=out / "checkpoint.pt" if out else None,
+        on_epoch=fix_statistics,
         progress=progress,
     )
     result = trainer.fit()

@@ -24,6 +24,7 @@ from ml.common.seed import torch_generator
 from ml.neuralut.configs import OUTPUT_OFFSET, OUTPUT_WEIGHT, NetConfig
 from ml.neuralut.input_stage import input_stage
 from ml.neuralut.masks import group_mask
+from ml.neuralut.scores import class_scores
 
 
 class MaskedLinear(nn.Module):
@@ -65,13 +66,13 @@ class WarmupNet(nn.Module):
         self.quantise_input = input_stage(config, features, fused)
         layers: list[nn.Module] = []
         quantisers: list[nn.Module] = []
-        n_in = config.n_in
+        n_in, last = config.n_in, len(config.layers) - 1
         for i, layer in enumerate(config.layers):
             linear = MaskedLinear(n_in, layer.n_out, torch_generator(seed, "warmup", i))
             if layer.mask == "group":
                 linear.keep.zero_().scatter_(1, group_mask(layer.n_out, layer.fan_in), 1.0)
             layers.append(linear)
-            quantisers.append(BatchNormQuant(layer.n_out, config.output_spec(i), None, fused))
+            quantisers.append(BatchNormQuant(layer.n_out, config.output_spec(i), None, fused, i == last))
             n_in = layer.n_out
         self.layers, self.quantisers = nn.ModuleList(layers), nn.ModuleList(quantisers)
         self.out_offset = nn.Parameter(torch.tensor(OUTPUT_OFFSET))
@@ -88,7 +89,7 @@ class WarmupNet(nn.Module):
         q = self.quantise_input(x)
         for layer, quantise in self.stack:
             q = quantise(layer(q))
-        return ((q + self.out_offset) * self.out_weight).t()
+        return class_scores(q, self.out_offset, self.out_weight, self.quantisers[-1])
 
     def prune(self, progress: float) -> None:
         """Prune all layers to the schedule's fan-in at `progress` in 0..1."""

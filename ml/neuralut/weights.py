@@ -52,7 +52,7 @@ def ship(run: Path, name: str) -> None:
     import shutil
 
     from hwsim.ir import io
-    from hwsim.neuralut import pretrained as shipped
+    from hwsim.neuralut import shipped
 
     spec = json.loads((run / "summary.json").read_text())["spec"]
     model = LutNet(named(spec["config"]), 0)

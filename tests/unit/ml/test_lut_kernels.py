@@ -13,6 +13,7 @@ from ml.neuralut.configs import LayerConfig
 from ml.neuralut.lut_layer import LutLayer
 from ml.neuralut.masks import group_mask, random_mask
 from ml.neuralut.polylut import Polynomial
+from ml.neuralut.scores import class_scores
 from ml.neuralut.subnet import SubNet
 from ml.neuralut.warmup import MaskedLinear
 
@@ -137,14 +138,19 @@ def test_pruning_keeps_the_most_important_survivors() -> None:
 
 
 @pytest.mark.parametrize("spec", [QuantSpec(2, True, 1.0), QuantSpec(3, False, 1.61), QuantSpec(1, True, 2.0)])
-def test_fused_quantiser_equals_torch(spec: QuantSpec) -> None:
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("inward", [False, True])
+def test_fused_quantiser_equals_torch(spec: QuantSpec, fixed: bool, inward: bool) -> None:
     z = 3 * torch.randn(6, 200, generator=torch_generator(7)) + 1
     pull = torch.randn(6, 200, generator=torch_generator(8))
     results = []
     for fused in (True, False):
-        stage = BatchNormQuant(6, spec, offset=-0.25, fused=fused)
+        stage = BatchNormQuant(6, spec, offset=-0.25, fused=fused, inward=inward)
         with torch.no_grad():
             stage.gamma.copy_(torch.linspace(0.5, 1.5, 6))
+        stage.running_mean.fill_(0.8)
+        stage.running_var.fill_(4.0)
+        stage.fixed = fixed
         own = z.clone().requires_grad_()
         q = stage(own)
         q.backward(pull)
@@ -152,6 +158,15 @@ def test_fused_quantiser_equals_torch(spec: QuantSpec) -> None:
         results.append([q.detach(), own.grad, *grads, stage.running_mean, stage.running_var])
     for got, expected in zip(*results, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_fixed_statistics_train_as_they_evaluate() -> None:
+    stage = BatchNormQuant(4, QuantSpec(3, False, 1.61))
+    z = torch.randn(4, 500, generator=torch_generator(9)) * torch.tensor([[0.5], [1.0], [2.0], [4.0]])
+    stage.calibrate(z)
+    trained = stage(z[:, :50])
+    assert torch.allclose(stage.running_var, z.var(1, unbiased=False))
+    assert torch.equal(trained.detach(), stage.eval()(z[:, :50]))
 
 
 def test_quantiser_rounds_and_clips() -> None:
@@ -168,6 +183,23 @@ def test_quantiser_gradient_is_cut_outside_the_range() -> None:
     q[0, 3].backward()
     assert stage.beta.grad is not None
     assert float(stage.beta.grad) == 0.0
+
+
+def test_inward_gradient_returns_a_saturated_value() -> None:
+    stage = BatchNormQuant(1, QuantSpec(2, True, 1.0), inward=True)
+    stage.calibrate(torch.tensor([[-1.0, 1.0]]))
+    for pull, expected in ((1.0, 1.0), (-1.0, 0.0)):  # descent moves v down, then up
+        z = torch.tensor([[9.0]], requires_grad=True)
+        stage(z).backward(torch.tensor([[pull]]))
+        assert float(z.grad) == pytest.approx(expected, abs=1e-3)
+
+
+def test_ties_go_to_the_lower_class_in_the_scores() -> None:
+    stage = BatchNormQuant(3, QuantSpec(2, True, 2.0))
+    step = float(stage.scale.detach())
+    q = torch.tensor([[0.0, 0.0], [step, step], [step, 2 * step]])
+    scores = class_scores(q, torch.tensor(0.3), torch.tensor(2.0), stage)
+    assert scores.argmax(1).tolist() == [1, 2]
 
 
 def test_bad_bits_are_a_clear_error() -> None:

@@ -1,0 +1,22 @@
+"""Class scores from the output codes, with the hardware's tie rule in the training loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any) -> Tensor:
+    """Scores [batch, classes] = (q + b)·w − tie of the output values q [classes, batch] (paper section III-B).
+
+    Codes have few levels, so that two classes often share the highest one; hardware then takes the lower
+    index. Training with equal scores does not know that: of a sample's tied classes each is as good as the
+    other. Here class k is handicapped by k/classes of one step, which never changes which code is highest,
+    only who wins a tie; the loss sees what the circuit does. In evaluation the scores' argmax is the circuit's.
+    """
+    classes = q.shape[0]
+    step = (quantise.scale * weight).abs().detach()
+    handicap = step * torch.arange(classes, device=q.device, dtype=q.dtype) / classes
+    return ((q + offset) * weight - handicap[:, None]).t()
