@@ -107,14 +107,6 @@ def simulate_stream(
     accepted, emitted = kernels.stream_kernel(
         in_valid, out_ready, len(codes), np.full(depth, -1, np.int64), in_fire, out_fire, out_valid, entered, held
     )
-    waves = None
-    if trace:
-        from hwsim.neuralut.waves import stream_trace
-
-        accepted_before: np.ndarray = np.cumsum(in_fire) - in_fire
-        offered = np.where(in_valid & (accepted_before < len(codes)), accepted_before, -1)
-        ports = {"in.valid": in_valid, "in.ready": ~out_valid | out_ready, "out.valid": out_valid}
-        waves = stream_trace(network, codes, arch, {**ports, "out.ready": out_ready}, offered, held)
     return StreamRun(
         in_fire=in_fire,
         out_fire=out_fire,
@@ -122,8 +114,25 @@ def simulate_stream(
         outputs=run_codes(network, codes[:emitted], backend)[0],
         latency=np.flatnonzero(out_fire) - entered[:emitted],
         accepted=int(accepted),
-        trace=waves,
+        trace=_waves(network, codes, arch, (in_valid, out_ready), (in_fire, out_valid, held)) if trace else None,
     )
+
+
+def _waves(
+    network: LutNetwork,
+    codes: np.ndarray,
+    arch: NeuralutArch,
+    driven: tuple[np.ndarray, np.ndarray],
+    seen: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Trace:
+    """Trace from the handshakes driven (in_valid, out_ready) and seen (in_fire, out_valid, held)."""
+    from hwsim.neuralut.waves import stream_trace
+
+    (in_valid, out_ready), (in_fire, out_valid, held) = driven, seen
+    accepted_before: np.ndarray = np.cumsum(in_fire) - in_fire
+    offered = np.where(in_valid & (accepted_before < len(codes)), accepted_before, -1)
+    ports = {"in.valid": in_valid, "in.ready": ~out_valid | out_ready, "out.valid": out_valid, "out.ready": out_ready}
+    return stream_trace(network, codes, arch, ports, offered, held)
 
 
 def _handshake(name: str, values: np.ndarray) -> np.ndarray:
