@@ -1,0 +1,71 @@
+"""The exported folder is complete, lints in silence, and is what the batch driver simulates."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import numpy as np
+import pytest
+from rtl_networks import mixed, single
+
+from hwsim.ir.arch.neuralut import NeuralutArch
+from hwsim.ir.errors import UsageError
+from rtl.cosim.toolchain import verilator_root
+from rtl.cosim.verilate import Verilated
+from rtl.lib.verilog import Port, VerilogDesign
+from rtl.neuralut import export
+
+pytestmark = pytest.mark.rtl
+
+
+@pytest.mark.parametrize("ports", ["plain", "stream"])
+def test_folder_lints_from_its_file_list(tmp_path, ports):
+    written = export(mixed(), NeuralutArch(ports=ports), tmp_path, name="net", clock_ns=1.1)
+    names = sorted(path.name for path in written)
+    assert names == sorted(os.listdir(tmp_path))
+    assert {"net.v", "net_layer0.v", "files.f", "net.xdc", "synth.tcl", "README.txt"} <= set(names)
+    done = subprocess.run(
+        [verilator_root() / "bin" / "verilator_bin", "--lint-only", "-Wall", "-f", "files.f", "--top-module", "net"],
+        cwd=tmp_path, env={**os.environ, "VERILATOR_ROOT": str(verilator_root())}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "-period 1.1 " in (tmp_path / "net.xdc").read_text()
+    for source in (tmp_path / "files.f").read_text().split():
+        assert f"read_verilog {source}\n" in (tmp_path / "synth.tcl").read_text()
+
+
+def test_readme_states_ports_and_latency(tmp_path):
+    export(mixed(), NeuralutArch(register_every=2), tmp_path)
+    text = (tmp_path / "README.txt").read_text()
+    assert "codes_in[11:0]  6 codes of 2 bits" in text
+    assert "Latency 2 clock edges, one sample a cycle;\nregisters before layers 0, 2 (3 = output)" in text
+
+
+def test_exported_files_simulate_by_themselves(tmp_path):
+    network = mixed()
+    export(network, NeuralutArch(), tmp_path, name="net")
+    sources = {name: (tmp_path / name).read_text() for name in (tmp_path / "files.f").read_text().split()}
+    ports = (Port("codes_in", "in", 1, 12), Port("codes_out", "out", 1, 6))
+    dut = Verilated(VerilogDesign("net", sources, ports).with_lanes(codes_in=6, codes_out=3))
+    x = np.random.default_rng(5).integers(0, 4, (100, 6))
+    assert np.array_equal(dut.run(x).outputs, network.reference(x))
+
+
+def test_combinational_network_gets_a_path_constraint(tmp_path):
+    export(single(), NeuralutArch(register_input=False), tmp_path)
+    assert "set_max_delay 2 -from [all_inputs]" in (tmp_path / "neuralut.xdc").read_text()
+    assert "no clock" in (tmp_path / "README.txt").read_text()
+
+
+def test_same_bytes_twice(tmp_path):
+    for folder in ("a", "b"):
+        export(mixed(), None, tmp_path / folder)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_bad_period(tmp_path):
+    with pytest.raises(UsageError, match="clock_ns: got 0"):
+        export(mixed(), None, tmp_path, clock_ns=0)
