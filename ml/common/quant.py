@@ -169,6 +169,11 @@ class _Quantise(torch.autograd.Function):
         return d * through, ds, None, None
 
 
+def quantise(u: Tensor, scale: Tensor, spec: QuantSpec, inward: bool = False) -> Tensor:
+    """q = code·s of u, any shape, without batch norm; gradients as in the module's docstring."""
+    return _Quantise.apply(u, scale, spec, inward)
+
+
 class BatchNormQuant(nn.Module):
     """BatchNorm1d(rows) and a quantiser; input [rows, batch], output q = code·s of the same shape.
 
@@ -246,4 +251,4 @@ class BatchNormQuant(nn.Module):
         mean, var = (self.running_mean, self.running_var) if self.fixed else (z.mean(1), z.var(1, unbiased=False))
         self._track(mean.detach(), var.detach(), z.shape[1])
         u = (z - mean[:, None]) * torch.rsqrt(var + EPS)[:, None] * self.gamma[:, None] + self._shift()[:, None]
-        return _Quantise.apply(u, self.scale, spec, self.inward)
+        return quantise(u, self.scale, spec, self.inward)

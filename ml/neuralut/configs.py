@@ -111,6 +111,31 @@ class NetConfig:
         return replace(self, name=f"{self.name}-x{factor:g}", layers=(*hidden, self.layers[-1]))
 
 
+@dataclass(frozen=True)
+class OneInputConfig:
+    """Shape: `widths` of the layers after the inputs, `bits` of the signals (inputs first), sub-network width.
+
+    keep: share of the edges that is left after pruning.
+
+    Raises:
+        UsageError: sizes that do not fit together.
+    """
+
+    name: str
+    n_in: int
+    widths: tuple[int, ...]
+    bits: tuple[int, ...]
+    width: int = 8
+    keep: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.bits) != len(self.widths) + 1 or not 0 < self.keep <= 1:
+            raise UsageError.of(
+                "one-input network", f"{len(self.bits)} bit widths, keep {self.keep}",
+                f"{len(self.widths) + 1} bit widths, keep in (0, 1]", "Change the configuration.",
+            )
+
+
 def _uniform(name: str, n_in: int, widths: tuple[int, ...], bits: int, fan_in: int, width: int) -> NetConfig:
     return NetConfig(name, n_in, bits, tuple(LayerConfig(n, fan_in, bits, width=width) for n in widths))
 
@@ -135,8 +160,14 @@ def _tree(name: str, widths: tuple[int, ...], fan_ins: tuple[int, ...], groups: 
     return NetConfig(name, 784, 1, layers, input_top=255)
 
 
+def one_input_configs() -> dict[str, OneInputConfig]:
+    """All named shapes of one-input tables and adders."""
+    nets = [OneInputConfig("edges-jsc", 16, (8, 5), (6, 6, 8), keep=0.6)]
+    return {net.name: net for net in nets}
+
+
 def configs() -> dict[str, NetConfig]:
-    """All named shapes."""
+    """All named shapes of L-LUT networks."""
     nets = [
         _uniform("hdr5l", 784, (256, 100, 100, 100, 10), 2, 6, 16),
         _uniform("jsc2l", 16, (32, 5), 4, 3, 8),
@@ -157,5 +188,6 @@ def named(name: str) -> NetConfig:
     """
     known = configs()
     if name not in known:
-        raise UsageError.of("unknown network", repr(name), f"one of {', '.join(known)}", "Change --config.")
+        names = ", ".join((*known, *one_input_configs()))
+        raise UsageError.of("unknown network", repr(name), f"one of {names}", "Change --config.")
     return known[name]

@@ -116,16 +116,12 @@ def to_ir(
     """The trained network as a `lut_network`; its input quantiser takes the data set's raw features.
 
     `meta` is stored with it (data set variant, training run). The output's affine map after the quantiser
-    is dropped: it is the same for all classes and does not move the argmax while w > 0; where training
-    ended with w < 0 the output codes are complemented, which keeps the argmax up to ties.
+    is dropped: it is the same for all classes and does not move the argmax.
     """
     tables, margin = enumerate_tables(model, progress)
     config = model.config
-    flip = bool(model.out_weight.detach() < 0)
     layers, bits = [], config.input_bits
     for i, (layer, table) in enumerate(zip(config.layers, tables, strict=True)):
-        if flip and i == len(tables) - 1:
-            table = ((1 << layer.bits) - 1 - table).astype(table.dtype)
         conn = model.stack[i][0].conn.cpu().numpy().astype(np.int32)
         layers.append(LutLayer(conn, table, bits, layer.bits))
         bits = layer.bits

@@ -77,6 +77,11 @@ class LutNet(nn.Module):
             check_shape("mask", mask.shape, "[n_out, fan_in]", tuple(layer.conn.shape))
             layer.conn.copy_(mask)
 
+    def fix_statistics(self, fixed: bool) -> None:
+        """Let batch norm keep its statistics while training, or follow the batches again."""
+        for _, quantise in self.stack:
+            quantise.fixed = fixed
+
     def forward(self, x: Tensor) -> Tensor:
         """Class scores [batch, classes] from x [n_in, batch]."""
         q = self.quantise_input(x)

@@ -9,7 +9,9 @@ from torch import Tensor
 
 
 def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any) -> Tensor:
-    """Scores [batch, classes] = (q + b)·w − tie of the output values q [classes, batch] (paper section III-B).
+    """Scores [batch, classes] = (q + b)·|w| − tie of the output values q [classes, batch] (paper section III-B).
+
+    |w| keeps the order of the codes: the circuit drops this map and compares codes.
 
     Codes have few levels, so that two classes often share the highest one; hardware then takes the lower
     index. Training with equal scores does not know that: of a sample's tied classes each is as good as the
@@ -19,4 +21,4 @@ def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any) -> Te
     classes = q.shape[0]
     step = (quantise.scale * weight).abs().detach()
     handicap = step * torch.arange(classes, device=q.device, dtype=q.dtype) / classes
-    return ((q + offset) * weight - handicap[:, None]).t()
+    return ((q + offset) * weight.abs() - handicap[:, None]).t()

@@ -14,6 +14,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,11 @@ from hwsim.ir import io
 from hwsim.ir.errors import EquivalenceError, HwsimError, UsageError
 from hwsim.ir.lut import LutNetwork
 from ml.common.train import FitConfig, FitResult, Progress, Trainer, save_atomic
-from ml.neuralut.configs import KINDS, NetConfig, named
+from ml.neuralut import one_input
+from ml.neuralut.configs import KINDS, NetConfig, OneInputConfig, named, one_input_configs
 from ml.neuralut.export import to_ir
 from ml.neuralut.model import LutNet
+from ml.neuralut.one_input import OneInputNet
 from ml.neuralut.tasks import Task, accuracy, load_task
 from ml.neuralut.warmup import WarmupNet
 
@@ -60,12 +63,17 @@ class RunSpec:
     smoothing: float = 0.0
     beta1: float = 0.5
 
-    def network(self) -> NetConfig:
+    def network(self) -> NetConfig | OneInputConfig:
         """The shape after kind and scale.
 
         Raises:
-            UsageError: unknown shape or kind.
+            UsageError: unknown shape or kind, or a kind, scale or warm-up for a network of one-input tables.
         """
+        if self.config in one_input_configs():
+            if (self.kind, self.scale, self.warmup) != ("neuralut", 1.0, 0):
+                got = f"kind {self.kind}, scale {self.scale:g}, warmup {self.warmup}"
+                raise UsageError.of(f"options for {self.config}", got, "the defaults", "Leave them out.")
+            return one_input_configs()[self.config]
         shape = named(self.config)
         shape = shape if self.scale == 1.0 else shape.scaled(self.scale)
         return shape if self.kind == "neuralut" else shape.as_kind(self.kind, self.degree)
@@ -74,72 +82,90 @@ class RunSpec:
         return FitConfig(epochs, self.lr, (self.beta1, 0.999), weight_decay=self.decay, label_smoothing=self.smoothing)
 
 
-def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress | None) -> list[torch.Tensor]:
-    """Masks of every layer from the dense warm-up (resumable like the training itself)."""
-    model = WarmupNet(spec.network(), spec.seed, task.features)
-    model.quantise_input.calibrate(task.normalised(task.x_train))
+Hook = Callable[[Any, torch.optim.Optimizer, int], None]
+Net = LutNet | OneInputNet
+
+
+def _fit(
+    spec: RunSpec, epochs: int, model: torch.nn.Module, task: Task, hook: Hook, checkpoint: Path | None,
+    progress: Progress | None, select: bool,
+) -> FitResult:
+    """Train `model` on the task, judged on its validation part."""
     x_val = task.normalised(task.x_val)
-
-    def prune(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
-        net.prune(epoch / (PRUNE_UNTIL * spec.warmup))
-
     trainer = Trainer(
         model,
         task.batches(spec.batch, spec.seed, spec.shift, spec.moved),
         lambda m: accuracy(m, x_val, task.y_val),
-        spec.fit(spec.warmup),
-        checkpoint=out / "warmup.pt" if out else None,
-        on_epoch=prune,
+        spec.fit(epochs),
+        checkpoint=checkpoint,
+        on_epoch=hook,
         progress=progress,
-        select=False,
+        select=select,
     )
-    trainer.fit()
+    return trainer.fit()
+
+
+def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress | None) -> list[torch.Tensor]:
+    """Masks of every layer from the dense warm-up (resumable like the training itself)."""
+    shape = spec.network()
+    assert isinstance(shape, NetConfig)  # only L-LUT networks have masks; `train_network` asks for no others
+    model = WarmupNet(shape, spec.seed, task.features)
+    model.quantise_input.calibrate(task.normalised(task.x_train))
+
+    def prune(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
+        net.prune(epoch / (PRUNE_UNTIL * spec.warmup))
+
+    _fit(spec, spec.warmup, model, task, prune, out / "warmup.pt" if out else None, progress, False)
     return model.masks()
 
 
 def train_network(
     spec: RunSpec, task: Task, out: Path | None = None, progress: Progress | None = None
-) -> tuple[LutNet, FitResult]:
+) -> tuple[Net, FitResult]:
     """Train (or resume) one network; it is returned in its selected state, in evaluation mode."""
-    model = LutNet(spec.network(), spec.seed, task.features)
+    shape = spec.network()
+    model: Net
+    if isinstance(shape, OneInputConfig):
+        model = OneInputNet(shape, spec.seed, task.features)
+    else:
+        model = LutNet(shape, spec.seed, task.features)
     model.quantise_input.calibrate(task.normalised(task.x_train))
-    if spec.warmup:
+    if spec.warmup and isinstance(model, LutNet):
         model.set_masks(learn_masks(spec, task, out, progress))
-    x_val = task.normalised(task.x_val)
 
-    def fix_statistics(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
-        for _, quantise in net.stack:
-            quantise.fixed = epoch >= FIX_AFTER * spec.epochs
+    def hook(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
+        if isinstance(net, OneInputNet):
+            net.prune(epoch / (PRUNE_UNTIL * spec.epochs))
+        else:
+            net.fix_statistics(epoch >= FIX_AFTER * spec.epochs)
 
-    trainer = Trainer(
-        model,
-        task.batches(spec.batch, spec.seed, spec.shift, spec.moved),
-        lambda m: accuracy(m, x_val, task.y_val),
-        spec.fit(spec.epochs),
-        checkpoint=out / "checkpoint.pt" if out else None,
-        on_epoch=fix_statistics,
-        progress=progress,
-    )
-    result = trainer.fit()
+    # a pruned network is selected only by its last state: earlier ones have more edges
+    checkpoint = out / "checkpoint.pt" if out else None
+    result = _fit(spec, spec.epochs, model, task, hook, checkpoint, progress, isinstance(model, LutNet))
     return model.eval(), result
 
 
-def check_codes(model: LutNet, network: LutNetwork, x: np.ndarray) -> np.ndarray:
+def tables_of(model: Net, meta: dict[str, str] | None = None) -> LutNetwork:
+    """The network's tables."""
+    return one_input.to_ir(model, meta) if isinstance(model, OneInputNet) else to_ir(model, meta)
+
+
+def check_codes(model: Net, network: LutNetwork, x: np.ndarray) -> np.ndarray:
     """Output codes of the tables, after comparing every layer with the network's own codes on `x`.
 
     Raises:
         EquivalenceError: a code differs.
     """
-    own = model.codes(x)
-    tables = [network.quantise(x), *network.reference_layers(network.quantise(x))]
-    for i, (a, b) in enumerate(zip(own, tables, strict=True)):
-        wrong = int((a != b).sum())
-        last_flipped = i == len(own) - 1 and bool(model.out_weight.detach() < 0)
-        if wrong and not last_flipped:
+    own, inputs = model.codes(x), network.quantise(x)
+    layers = network.reference_layers(inputs)
+    if isinstance(model, OneInputNet):
+        layers = layers[1::2]  # the sums; tables of single edges stand between them
+    for i, (a, b) in enumerate(zip(own, [inputs, *layers], strict=True)):
+        if wrong := int((a != b).sum()):
             raise EquivalenceError.of(
                 f"signals after layer {i - 1}: network and tables differ", f"{wrong} codes", "none", "Report a defect."
             )
-    return tables[-1]
+    return layers[-1]
 
 
 def run(spec: RunSpec, out: Path, progress: Progress | None = None, **data_options: Any) -> dict[str, Any]:
@@ -149,7 +175,7 @@ def run(spec: RunSpec, out: Path, progress: Progress | None = None, **data_optio
     model, result = train_network(spec, task, out, progress)
     save_atomic(model.state_dict(), out / "model.pt")
     meta = {"data": task.dataset.variant, "run": json.dumps(asdict(spec), sort_keys=True)}
-    network = to_ir(model, meta)
+    network = tables_of(model, meta)
     artifact = io.save(network, out / f"network{io.SUFFIX}")
     codes = check_codes(model, network, task.dataset.x_test)
     test = float((network.classify(codes) == task.dataset.y_test).mean())
@@ -163,7 +189,7 @@ def run(spec: RunSpec, out: Path, progress: Progress | None = None, **data_optio
         "test_accuracy_of_tables": test,
         "codes_equal_on": len(codes),
         "artifact": artifact,
-        "margin": {k: network.meta[k] for k in ("rounding_margin", "rounding_error_bound", "unproven_entries")},
+        "margin": {k: v for k, v in network.meta.items() if k not in meta and k != "network"},
         "lut6_bound": network.cost().values["lut6_bound"],
         "wall_s": result.wall_s,
         "cpu_s": result.cpu_s,

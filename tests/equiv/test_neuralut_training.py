@@ -12,7 +12,7 @@ from ml.neuralut.export import to_ir
 from ml.neuralut.tasks import Task, load_task
 from ml.neuralut.train import RunSpec, train_network
 
-SPEC = RunSpec(epochs=2, batch=64)
+SPEC = RunSpec(epochs=5, batch=32)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from hwsim.ir import io
 from ml.common.seed import numpy_generator
-from ml.neuralut.configs import LayerConfig, NetConfig
+from ml.neuralut import one_input
+from ml.neuralut.configs import LayerConfig, NetConfig, OneInputConfig
 from ml.neuralut.export import address_codes, enumerate_tables, to_ir
 from ml.neuralut.input_stage import LeadingBits
 from ml.neuralut.model import LutNet
+from ml.neuralut.one_input import OneInputNet
 
 
 @st.composite
@@ -102,3 +104,22 @@ def test_leading_bits_are_wires() -> None:
     assert np.array_equal(codes[0], pixels >> 6)
     gain, offset = stage.folded()
     assert np.array_equal(np.rint(x[0].numpy() * gain[0] + offset[0]) - stage.spec.lo, pixels >> 6)
+
+
+def test_edges_and_sums_equal_the_network_after_pruning() -> None:
+    config = OneInputConfig("edges", 5, (4, 3), (3, 4, 5), width=4, keep=0.5)
+    model = OneInputNet(config, 2, features=(0.5, 0.1), fused=False)
+    noise = numpy_generator(3)
+    model.train()
+    for _ in range(3):
+        model(torch.from_numpy(noise.normal(size=(5, 64)).astype(np.float32)))
+    model.prune(1.0)
+    model.eval()
+    network = one_input.to_ir(model, {"data": "noise"})
+    assert [layer.n_out for layer in network.layers] == [10, 4, 6, 3]
+    x = noise.normal(size=(300, 5)) * 4
+    own, layers = model.codes(x), network.reference_layers(network.quantise(x))
+    assert np.array_equal(own[1], layers[1])
+    assert np.array_equal(own[2], layers[3])
+    trained = model(torch.from_numpy((x * 0.5 + 0.1).T.astype(np.float32))).detach().numpy()
+    assert (trained.argmax(1) == network.classify(layers[3])).mean() > 0.99  # float32 ties at a boundary
