@@ -66,7 +66,7 @@ def _cover(table: int, n: int) -> list[str]:
 
 
 def from_blif(text: str) -> GateNetlist:
-    """Netlist of a BLIF model; node order is topological, names are kept.
+    """Netlist of a BLIF model; node order is topological, names are kept, nodes that no output needs are not.
 
     Raises:
         ArtifactError: a construct that is not read, a signal without a driver, or a loop.
@@ -180,10 +180,10 @@ def _fold(sources: list[str], table: int, constant: dict[str, int]) -> tuple[lis
 
 
 def _topological(ins: list[str], outs: list[str], nodes: dict[str, tuple[list[str], int]]) -> list[str]:
-    """Nodes so that each follows its sources, in file order otherwise."""
+    """Nodes that outputs need, so that each follows its sources."""
     state = dict.fromkeys(ins, 2)  # 1 = on the stack, 2 = done
     order: list[str] = []
-    for root in [*nodes, *outs]:
+    for root in outs:
         stack = [root]
         while stack:
             name = stack[-1]

@@ -47,9 +47,12 @@ class AdderVerilog:
 
 
 def adder_verilog(
-    layer: SumLayer, low: np.ndarray, high: np.ndarray, name: str = "adders", group: int = 4
+    layer: SumLayer, low: np.ndarray, high: np.ndarray, name: str = "adders", group: int = 4, registered: bool = True
 ) -> AdderVerilog:
     """Verilog of a sum layer whose term j takes values low[j]..high[j].
+
+    With `registered` False the same trees are combinational (``clk`` is not read), to prove them against the
+    layer's reference.
 
     Raises:
         UsageError: fewer than two terms a group.
@@ -62,7 +65,7 @@ def adder_verilog(
     stages = _stages(int(np.diff(layer.offsets).max()), group)
     for k in range(layer.n_out):
         terms = [_Wire(f"t{j}", int(low[j]), int(high[j])) for j in _terms(layer, k)]
-        total, used = _tree(body, k, terms, int(layer.bias[k]), group, stages)
+        total, used = _tree(body, k, terms, int(layer.bias[k]), group, stages, registered)
         registers += used
         bits = signed_bits(layer.lo, layer.hi)
         ports.append(f"  output wire signed [{bits - 1}:0] s{k}")
@@ -83,7 +86,9 @@ def _stages(terms: int, group: int) -> int:
     return stages
 
 
-def _tree(body: list[str], k: int, terms: list[_Wire], bias: int, group: int, stages: int) -> tuple[_Wire, int]:
+def _tree(
+    body: list[str], k: int, terms: list[_Wire], bias: int, group: int, stages: int, registered: bool
+) -> tuple[_Wire, int]:
     """Append `stages` levels of registered additions (all sums arrive together); returns (sum, registers)."""
     registers = 0
     for stage in range(stages):
@@ -97,8 +102,10 @@ def _tree(body: list[str], k: int, terms: list[_Wire], bias: int, group: int, st
                 sum(t.high for t in members) + constant,
             )
             parts = [t.name for t in members] + ([f"({constant})"] if constant or not members else [])
-            body.append(f"  reg signed [{wire.bits - 1}:0] {wire.name};")
-            body.append(f"  always @(posedge clk) {wire.name} <= {' + '.join(parts)};")
+            kind = "reg" if registered else "wire"
+            body.append(f"  {kind} signed [{wire.bits - 1}:0] {wire.name};")
+            drive = f"always @(posedge clk) {wire.name} <=" if registered else f"assign {wire.name} ="
+            body.append(f"  {drive} {' + '.join(parts)};")
             registers += wire.bits
             level.append(wire)
         terms = level

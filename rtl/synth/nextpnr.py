@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from rtl.synth.report import SynthReport
-from rtl.synth.runner import Tool, cached_report, content_hash, find_tool, remember, run_tool
+from rtl.synth.runner import Run, Tool, cached_report, content_hash, find_tool, remember, run_tool
 from rtl.synth.yosys import find_yosys, netlist_of
 
 
@@ -49,14 +49,19 @@ def place(
         return known
     mapped = netlist_of(verilog, top, "ecp5", "json", timeout_s=timeout_s)
     run = run_tool(tool, arguments, {"in.json": mapped}, ["report.json"], timeout_s=timeout_s)
+    report = _report(tool, arguments, run, f"Lattice ECP5 {size} speed {speed}", key)
+    return remember(report) if use_cache else report
+
+
+def _report(tool: Tool, arguments: list[str], run: Run, device: str, key: str) -> SynthReport:
     result = json.loads(run.files["report.json"])
     clocks = [float(clock["achieved"]) for clock in result.get("fmax", {}).values()]
     used = {name: int(entry["used"]) for name, entry in result.get("utilization", {}).items()}
     fmax = min(clocks) if clocks else None
-    report = SynthReport(
+    return SynthReport(
         tool="nextpnr-ecp5",
         version=tool.version,
-        device=f"Lattice ECP5 {size} speed {speed}",
+        device=device,
         lut={4: used["TRELLIS_COMB"]} if "TRELLIS_COMB" in used else None,
         ff=used.get("TRELLIS_FF"),
         bram=used.get("DP16KD"),
@@ -68,4 +73,3 @@ def place(
         script_sha256=key,
         cells={name: count for name, count in used.items() if count},
     )
-    return remember(report) if use_cache else report

@@ -51,11 +51,7 @@ def time_and_power(
         ToolMissingError, ToolFailedError: see `rtl.synth.runner`.
     """
     tool = find_opensta()
-    port = f"[get_ports {clock}]" if clock else ""
-    script = _SCRIPT.format(top=top, period=period_ns, clock=port, activity=activity)
-    if not clock:
-        ends = "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
-        script = script.replace("set_power_activity", ends + "set_power_activity")
+    script = _script(top, clock, period_ns, activity)
     key = content_hash(tool, [find_yosys().version, top, script], {**verilog, "cells.lib": liberty})
     if use_cache and (known := cached_report(key)):
         return known
@@ -80,3 +76,12 @@ def time_and_power(
         script_sha256=key,
     )
     return remember(report) if use_cache else report
+
+
+def _script(top: str, clock: str | None, period_ns: float, activity: float) -> str:
+    port = f"[get_ports {clock}]" if clock else ""
+    script = _SCRIPT.format(top=top, period=period_ns, clock=port, activity=activity)
+    if clock:
+        return script
+    ends = "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
+    return script.replace("set_power_activity", ends + "set_power_activity")

@@ -19,11 +19,11 @@ from hwsim.ir.gates import CONST0, CONST1, GateNetlist
 FALSE, TRUE = -2, -1  # literals of the constants; x ^ 1 inverts them like any other
 
 _FULL = (1 << 64) - 1
-_HIGH = (  # bit a of word i is bit i of a: the truth table of input i
+HIGH = (  # bit a of word i is bit i of a: the truth table of input i
     0xAAAAAAAAAAAAAAAA, 0xCCCCCCCCCCCCCCCC, 0xF0F0F0F0F0F0F0F0, 0xFF00FF00FF00FF00, 0xFFFF0000FFFF0000,
     0xFFFFFFFF00000000,
 )  # fmt: skip
-_HIGH_WORDS = np.array(_HIGH, dtype=np.uint64)
+_HIGH_WORDS = np.array(HIGH, dtype=np.uint64)
 
 
 @nb.njit(cache=True)
@@ -193,7 +193,7 @@ class Builder:
             for i, source in enumerate(row):
                 if source in flipped:
                     step = 1 << i
-                    table = (table & _HIGH[i]) >> step | (table & ~_HIGH[i] & _FULL) << step
+                    table = (table & HIGH[i]) >> step | (table & ~HIGH[i] & _FULL) << step
             if signal in flipped:
                 table ^= _FULL
             number[signal] = self.n_inputs + len(tables)

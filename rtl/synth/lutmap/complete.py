@@ -142,4 +142,4 @@ def complete_table(table: np.ndarray, care: np.ndarray, weight: np.ndarray | Non
 
 
 def _price(table: np.ndarray) -> float:
-    return float(make_plan(build_lattice(np.ascontiguousarray(table, np.uint16))).cost[-1])
+    return float(make_plan(build_lattice(np.ascontiguousarray(table, np.uint16))).cost[0, -1])

@@ -22,6 +22,7 @@ import numpy as np
 
 MAX_LATTICE_VARS = 14  # 3^14 = 4.8 M class numbers; beyond that the caller splits by Shannon first
 
+TOO_DEEP = 1e18  # cost of a bound set that does not fit its level budget
 RAW, LEAF = -1, -2  # plan choices: the variables themselves, or LUTs that read at most six variables
 
 
@@ -63,14 +64,37 @@ class Plan:
     """How every bound set is best computed.
 
     Attributes:
-        cost: float64 [2^n], estimated LUTs of all wires of S.
-        choice: int64 [2^n], `RAW`, `LEAF`, or the part A of a split S = A ∪ B.
+        cost: float64 [rows, 2^n], estimated LUTs of all wires of S.
+        choice: int64 [rows, 2^n], `RAW`, `LEAF`, or the part A of a split S = A ∪ B.
         wires: int64 [2^n], k(S).
+
+    Row d serves a budget of d LUT levels; a plan without limits has one row.
     """
 
     cost: np.ndarray
     choice: np.ndarray
     wires: np.ndarray
+
+    @property
+    def levels(self) -> int:
+        """The largest budget it was made for; 0 without limits."""
+        return len(self.choice) - 1
+
+    def part(self, bound: int, budget: int) -> int:
+        """Choice for S within `budget` levels."""
+        return int(self.choice[min(budget, self.levels), bound])
+
+    def left(self, bound: int, budget: int) -> int:
+        """Levels that the parts of S may take."""
+        if not self.levels:
+            return 0
+        part = self.part(bound, budget)
+        return budget - own_levels(int(self.wires[part] + self.wires[bound ^ part]))
+
+
+def own_levels(inputs: int) -> int:
+    """LUT levels of one function of `inputs` wires: 1 up to six, and one more for every two beyond."""
+    return 1 if inputs <= 6 else 1 + (inputs - 5) // 2
 
 
 @nb.njit(cache=True)
@@ -158,6 +182,41 @@ def _plan(n, mu, estimate, cost, choice, wires):  # type: ignore[no-untyped-def]
             cost[bound], choice[bound] = best, best_part
 
 
+@nb.njit(cache=True)
+def _plan_levels(n, mu, estimate, own, cost, choice, wires):  # type: ignore[no-untyped-def]
+    """Like `_plan` for every budget d: the parts may take d − own(k(A) + k(B)) levels.
+
+    Row d of cost and choice [levels + 1, 2^n]; `TOO_DEEP` marks a budget that is too small.
+    """
+    rows = len(cost)
+    for bound in range(1, 1 << n):
+        size, k = _popcount(bound), 0
+        while (1 << k) < mu[bound]:
+            k += 1
+        wires[bound] = min(k, size)
+        if k >= size:
+            choice[:, bound] = RAW
+            continue
+        cost[:, bound] = TOO_DEEP
+        if size <= 6:
+            cost[1:, bound], choice[1:, bound] = k, LEAF
+            continue
+        low = bound & -bound
+        rest = bound ^ low
+        part = rest
+        while part:
+            part = (part - 1) & rest
+            a = part | low
+            b = bound ^ a
+            inputs = wires[a] + wires[b]
+            top = k * estimate[inputs]
+            for d in range(own[inputs], rows):
+                below = d - own[inputs]
+                trial = cost[below, a] + cost[below, b] + top
+                if trial < cost[d, bound]:
+                    cost[d, bound], choice[d, bound] = trial, a
+
+
 def build_lattice(table: np.ndarray) -> Lattice:
     """Classes of all bound sets of `table` (uint16 [2^n], n ≤ `MAX_LATTICE_VARS`)."""
     n = len(table).bit_length() - 1
@@ -171,11 +230,15 @@ def build_lattice(table: np.ndarray) -> Lattice:
     return Lattice(n, offset, classes, mu)
 
 
-def make_plan(lattice: Lattice, estimate: np.ndarray | None = None) -> Plan:
-    """Cheapest split of every bound set; `estimate` float64 [2n + 1] = LUTs of a function by inputs."""
-    if estimate is None:
-        estimate = np.array([estimated_luts(m) for m in range(2 * lattice.n + 1)])
-    size = 1 << lattice.n
-    cost, choice, wires = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
-    _plan(lattice.n, lattice.mu, estimate, cost, choice, wires)
+def make_plan(lattice: Lattice, levels: int | None = None) -> Plan:
+    """Cheapest split of every bound set, for every budget up to `levels`, or without limits."""
+    n = lattice.n
+    estimate = np.array([estimated_luts(m) for m in range(2 * n + 1)])
+    shape = ((levels or 0) + 1, 1 << n)
+    cost, choice, wires = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(1 << n, np.int64)
+    if levels is None:
+        _plan(n, lattice.mu, estimate, cost[0], choice[0], wires)
+    else:
+        own = np.array([own_levels(m) for m in range(2 * n + 1)])
+        _plan_levels(n, lattice.mu, estimate, own, cost, choice, wires)
     return Plan(cost, choice, wires)

@@ -79,10 +79,13 @@ class Realiser:
         self.rng = rng
         self.tries = tries
 
-    def outputs(self, table: np.ndarray, bits: int) -> list[int]:
-        """Literals of the `bits` output bits, lowest first, of the table that the lattice was built from."""
-        full = len(self.plan.cost) - 1
-        wires, core = self._core(full)
+    def outputs(self, table: np.ndarray, bits: int, budget: int = 0) -> list[int]:
+        """Literals of the `bits` output bits, lowest first, of the table that the lattice was built from.
+
+        `budget` picks the plan's row of LUT levels.
+        """
+        full = len(self.plan.wires) - 1
+        wires, core = self._core(full, budget)
         value = np.zeros(int(self.lattice.mu[full]), np.int64)
         value[self.lattice.of(full)] = table
         found = []
@@ -91,11 +94,11 @@ class Realiser:
             found.append(map_function(self.builder, column, wires))
         return found
 
-    def _encode(self, bound: int) -> Encoded:
-        if self.plan.choice[bound] == RAW:
+    def _encode(self, bound: int, budget: int) -> Encoded:
+        if self.plan.part(bound, budget) == RAW:
             wires = [self.literals[v] for v in range(bound.bit_length()) if bound >> v & 1]
             return Encoded(wires, np.arange(1 << len(wires)))
-        wires, core = self._core(bound)
+        wires, core = self._core(bound, budget)
         k = int(self.plan.wires[bound])
         passed, codes = self._choose_codes(wires, core, k)
         literals = [wires[j] for j in passed]
@@ -110,13 +113,14 @@ class Realiser:
         assignment[codes[known]] = example[core[known]]
         return Encoded(literals, assignment)
 
-    def _core(self, bound: int) -> tuple[list[int], np.ndarray]:
+    def _core(self, bound: int, budget: int) -> tuple[list[int], np.ndarray]:
         """Wires that S is computed from and its class for every value of them (or `NO_CLASS`)."""
-        choice = int(self.plan.choice[bound])
+        choice = self.plan.part(bound, budget)
         classes = self.lattice.of(bound).astype(np.int64)
         if choice in (RAW, LEAF):
             return [self.literals[v] for v in range(bound.bit_length()) if bound >> v & 1], classes
-        a, b = self._encode(choice), self._encode(bound ^ choice)
+        left = self.plan.left(bound, budget)
+        a, b = self._encode(choice, left), self._encode(bound ^ choice, left)
         at_a = np.where(a.assignment < 0, 0, _spread(choice, bound)[a.assignment])
         at_b = np.where(b.assignment < 0, 0, _spread(bound ^ choice, bound)[b.assignment])
         core = classes[at_b[:, None] | at_a[None, :]]

@@ -9,7 +9,7 @@ Every recipe is priced by its plans; the best few are built and counted, and the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from hwsim.ir.errors import ShapeError
 from hwsim.ir.gates import GateNetlist
 from rtl.synth.lutmap.builder import Builder
 from rtl.synth.lutmap.functions import map_function, shannon
-from rtl.synth.lutmap.lattice import MAX_LATTICE_VARS, Lattice, Plan, build_lattice, make_plan
-from rtl.synth.lutmap.options import MapOptions
+from rtl.synth.lutmap.lattice import MAX_LATTICE_VARS, TOO_DEEP, Lattice, Plan, build_lattice, make_plan
+from rtl.synth.lutmap.options import LEVELS, MapOptions
 from rtl.synth.lutmap.realise import Realiser, Tries
+from rtl.synth.lutmap.tidy import absorb_nodes
 
 _SELECT = 0b11100100  # address (s, a, b), s lowest: s ? b : a
 _TRIES = (Tries(0, 1), Tries(2, 4), Tries(6, 8))
@@ -35,11 +36,8 @@ class _Part:
     lattice: Lattice
     plan: Plan
 
-    @property
-    def estimate(self) -> float:
-        full = len(self.plan.cost) - 1
-        # Six variables or fewer need no plan: one LUT for every output bit.
-        return float(self.plan.cost[full]) if self.lattice.n > 6 else float(self.bits)
+    def estimate(self, budget: int) -> float:
+        return float(self.plan.cost[min(budget, self.plan.levels), -1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +46,16 @@ class _Recipe:
     combine: Callable[[Builder, list[int]], list[int]]
     extra: int = 0
 
-    @property
-    def estimate(self) -> float:
-        return sum(part.estimate for part in self.parts) + self.extra
+    def best(self, options: MapOptions) -> tuple[float, int]:
+        """(estimated LUTs plus the price of levels, level budget of the parts)."""
+        if options.plan_levels is None:
+            return self._price(0, options), 0
+        top = options.max_levels - self.extra if options.max_levels else LEVELS
+        return min((self._price(d, options), d) for d in range(1, max(1, top) + 1))
+
+    def _price(self, budget: int, options: MapOptions) -> float:
+        luts = sum(part.estimate(budget) for part in self.parts) + self.extra
+        return luts + options.depth_weight * (budget + self.extra)
 
 
 def map_table(
@@ -146,12 +151,11 @@ def _split_off(builder: Builder, table: np.ndarray, bits: int, options: MapOptio
     return [builder.add([2 * (n - 1), a, b], _SELECT) for a, b in zip(low, high, strict=True)]
 
 
-def _part(table: np.ndarray, bits: int) -> _Part:
-    lattice = build_lattice(np.ascontiguousarray(table, dtype=np.uint16))
-    return _Part(table, bits, lattice, make_plan(lattice))
+def _recipes(table: np.ndarray, bits: int, levels: int | None) -> list[_Recipe]:
+    def _part(table: np.ndarray, bits: int) -> _Part:
+        lattice = build_lattice(np.ascontiguousarray(table, dtype=np.uint16))
+        return _Part(table, bits, lattice, make_plan(lattice, levels))
 
-
-def _recipes(table: np.ndarray, bits: int) -> list[_Recipe]:
     singles = [_part(table >> b & 1, 1) for b in range(bits)]
     recipes = [_Recipe(singles, lambda _, found: found)]
     if bits > 1:
@@ -165,26 +169,33 @@ def _recipes(table: np.ndarray, bits: int) -> list[_Recipe]:
         recipes.append(_Recipe([singles[1], low, high], pick, 1))
         both = _part((table >= 1) + 2 * (table >= 3), 2)
         recipes.append(_Recipe([singles[1], both], pick, 1))
-    return sorted(recipes, key=lambda recipe: recipe.estimate)
+    return recipes
 
 
 def _best_recipe(table: np.ndarray, bits: int, options: MapOptions) -> tuple[Builder, list[int]]:
     n = len(table).bit_length() - 1
     best: tuple[float, Builder, list[int]] | None = None
-    for recipe in _recipes(table, bits)[: _BUILT[options.effort]]:
+    recipes = [(*recipe.best(options), recipe) for recipe in _recipes(table, bits, options.plan_levels)]
+    if min(price for price, _, _ in recipes) >= TOO_DEEP:  # no plan is that shallow: as shallow as one can be
+        options = replace(options, max_levels=None, depth_weight=1e6)
+        recipes = [(*recipe.best(options), recipe) for recipe in _recipes(table, bits, options.plan_levels)]
+    for price, budget, recipe in sorted(recipes, key=lambda entry: entry[0])[: _BUILT[options.effort]]:
+        if price >= TOO_DEEP:
+            break
         rng = np.random.default_rng(options.seed)
         builder = Builder(n)
         found: list[int] = []
         for part in recipe.parts:
             wires = [2 * v for v in range(n)]
             realiser = Realiser(builder, wires, part.lattice, part.plan, rng, _TRIES[options.effort])
-            found += realiser.outputs(part.table, part.bits)
-        outputs = recipe.combine(builder, found)
+            found += realiser.outputs(part.table, part.bits, budget)
+        builder, outputs = absorb_nodes(builder, recipe.combine(builder, found))
         best = _better(best, builder, outputs, options)
     assert best is not None
     if best[0] > bits * shannon(n):
         builder = Builder(n)
-        best = _better(best, builder, [_small(builder, table >> b & 1) for b in range(bits)], options)
+        builder, outputs = absorb_nodes(builder, [_small(builder, table >> b & 1) for b in range(bits)])
+        best = _better(best, builder, outputs, options)
     return best[1], best[2]
 
 
