@@ -1,1 +1,1 @@
-"""NeuraLUT: sub-networks hidden in look-up tables (FPL 2024)."""
+"""NeuraLUT's bench: training, tables, cycle model, RTL, area and delay, beside the paper's claims."""

@@ -7,6 +7,7 @@ turns an `HwsimError` into one line on stderr and the exit code `exit_code`; any
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class HwsimError(ValueError):
@@ -15,7 +16,7 @@ class HwsimError(ValueError):
     exit_code = 2
 
     @classmethod
-    def of(cls, what: str, got: object, expected: object, mend: str) -> HwsimError:
+    def of(cls, what: str, got: object, expected: object, mend: str) -> Self:
         """Build the standard four-part message."""
         return cls(f"{what}: got {got}, expected {expected}. {mend}")
 

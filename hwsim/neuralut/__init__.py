@@ -12,6 +12,7 @@ Example:
 
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.neuralut.pipeline import StreamRun, simulate_stream
+from hwsim.neuralut.shipped import pretrained
 from hwsim.neuralut.simulator import layer_codes, simulate
 
-__all__ = ["NeuralutArch", "StreamRun", "layer_codes", "simulate", "simulate_stream"]
+__all__ = ["NeuralutArch", "StreamRun", "layer_codes", "pretrained", "simulate", "simulate_stream"]

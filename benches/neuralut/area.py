@@ -1,0 +1,172 @@
+"""Area and depth without a vendor's tool: LUT6 mapping, calibration on routed designs, placed clock, don't-cares."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from benches import stats
+from benches.neuralut import networks, plots
+from benches.neuralut.networks import Trained
+from benches.runner import Context
+from hwsim.ir.lut import LutNetwork
+from hwsim.neuralut import simulate
+
+
+@dataclass(frozen=True)
+class Area:
+    """A mapped network: LUT6 of the live L-LUTs, LUT levels from input to output, the map itself."""
+
+    lut6: int
+    levels: int
+    map: Any
+
+
+def mapped(network: LutNetwork, depth_weight: float = 0.0, progress: Any = None) -> Area:
+    """`network` as LUT6, every table proved equivalent (an `EquivalenceError` otherwise)."""
+    from rtl.synth.lutmap import MapOptions, map_network
+
+    found = map_network(network, options=MapOptions(depth_weight=depth_weight), progress=progress)
+    return Area(found.luts, sum(found.levels), found)
+
+
+def measure(ctx: Context[Any], digits: Trained, hdr: Trained) -> None:
+    """Every area figure that this profile measures."""
+    with ctx.stage("LUT6 mapping of the small network") as stage:
+        if stage.todo:
+            small = mapped(digits.network, progress=stage.progress)
+            ctx.metric("lut6_digits", small.lut6, "LUT6", method="live L-LUTs, every table proved equivalent")
+            ctx.metric("levels_digits", small.levels, "levels", method="LUT levels, sum over layers")
+    if ctx.config.place:
+        with ctx.stage("place the small network on ECP5") as stage:
+            if stage.todo:
+                _placed(ctx, digits)
+    if ctx.config.hdr5l_area:
+        with ctx.stage("LUT6 mapping of HDR-5L") as stage:
+            if stage.todo:
+                _hdr5l(ctx, hdr, stage.progress)
+    with ctx.stage("calibration on KANELÉ's routed design") as stage:
+        if stage.todo:
+            _calibrate(ctx)
+    if ctx.config.dontcare:
+        with ctx.stage("don't-care compression of HDR-5L") as stage:
+            if stage.todo:
+                _dontcare(ctx, hdr, stage.progress)
+
+
+def _hdr5l(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
+    """Count, levels, time and memory; the proof is part of the mapping."""
+    from benches.neuralut.speed import fresh_peak_mib
+    from rtl.synth.lutmap import map_network
+
+    start = time.process_time()
+    found = map_network(hdr.network, map_dead=True, progress=progress)
+    spent = time.process_time() - start
+    method = f"{found.dead} dead L-LUTs dropped, as any synthesis does; every table proved equivalent"
+    ctx.metric("lut6_hdr5l", found.luts, "LUT6", method=method)
+    assert found.luts_with_dead is not None
+    ctx.metric("lut6_hdr5l_with_dead", found.luts_with_dead, "LUT6", method="all 566 L-LUTs")
+    ctx.metric("levels_hdr5l", max(found.levels), "levels", method="LUT levels of the deepest layer")
+    ctx.metric(
+        "map_seconds_hdr5l", spent, "s", method="CPU seconds, one thread, dead L-LUTs mapped too, proof included"
+    )
+    growth, whole = fresh_peak_mib(
+        "from hwsim.neuralut import pretrained; n = pretrained('hdr5l'); import rtl.synth.lutmap as m",
+        "m.map_network(n)",
+    )
+    method = f"peak resident size of a fresh process, {growth:.0f} MiB of it by the mapping"
+    ctx.metric("map_peak_mib_hdr5l", whole, "MiB", method=method)
+    shallow = mapped(hdr.network, depth_weight=ctx.config.depth_weight)
+    ctx.metric("lut6_hdr5l_shallow", shallow.lut6, "LUT6", method=f"depth_weight {ctx.config.depth_weight:g}")
+    ctx.metric("levels_hdr5l_shallow", max(shallow.map.levels), "levels", method="as lut6_hdr5l_shallow")
+    plots.tables(ctx, hdr.network, [layer.luts[layer.mapped] for layer in found.layers])
+    plots.pipeline(ctx, placements(found.levels))
+
+
+def placements(levels: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Latency and LUT levels between registers for a register every k layers."""
+    from hwsim.ir.arch.neuralut import NeuralutArch
+
+    rows = []
+    for every in range(1, len(levels) + 1):
+        arch = NeuralutArch(register_every=every)
+        cuts = [*arch.boundaries(len(levels)), len(levels)]
+        between = [sum(levels[a:b]) for a, b in pairwise(cuts)]
+        name = "every layer" if every == 1 else f"every {every} layers"
+        rows.append({"name": name, "latency": arch.latency(len(levels)), "levels": max(between)})
+    return rows
+
+
+def _placed(ctx: Context[Any], digits: Trained) -> None:
+    """The small network, registers and all, placed and routed on an ECP5-85k."""
+    from rtl.lib.verilog import to_verilog
+    from rtl.neuralut import build
+    from rtl.synth.nextpnr import place
+
+    design = to_verilog(build(digits.network), "digits")
+    report = place(design.sources, design.top)
+    method = f"{report.tool} {report.version}, {report.device}"
+    if report.fmax_mhz is not None:
+        ctx.metric("fmax_digits_ecp5", report.fmax_mhz, "MHz", method=method)
+    if report.lut_total is not None:
+        ctx.metric("lut4_digits_ecp5", report.lut_total, "LUT4", method=method)
+
+
+def _calibrate(ctx: Context[Any]) -> None:
+    """KANELÉ's published tables: replayed on real jets, and counted beside their routed Vivado figures."""
+    from hwsim.interop.kanele import from_tables
+    from hwsim.ir.errors import DataError
+    from ml.common.data import load
+    from rtl.synth.calibration import KANELE_OPENML_FF, KANELE_OPENML_LUT, count_network
+
+    try:
+        tables, jets = load("kanele_openml_tables"), load("jsc_openml_test1000")
+    except DataError as error:
+        for metric in ("calibration_error_kanele_openml", "kanele_jets_accuracy"):
+            ctx.not_comparable(metric, f"the published tables or the real jets are not here: {error}")
+        return
+    for data in (tables, jets):
+        ctx.record_data(data.name, data.source, data.variant)
+    network = from_tables(tables.extras)
+    result = simulate(network, jets.x_test.astype(np.float64))
+    networks.require_equal("simulate and reference", result.outputs, network.reference(network.quantise(jets.x_test)))
+    assert result.classes is not None
+    right = int((result.classes == jets.y_test).sum())
+    ctx.metric("kanele_jets_accuracy", stats.binomial(right, len(jets.y_test)).scaled(100), "%")
+    count = count_network(network)
+    split = f"tables {sum(count.table_lut.values())}, adders {sum(count.adder_lut.values())}"
+    error = count.error_percent()
+    ctx.metric(
+        "calibration_error_kanele_openml", error, "%", method=f"paired count against {KANELE_OPENML_LUT}; {split}"
+    )
+    ctx.metric("kanele_openml_lut6_paired", count.paired, "LUT6", method="LUTs of ≤ 5 inputs paired, adders included")
+    ctx.metric("kanele_openml_lut_unpaired", count.unpaired, "LUT", method="every LUT counted once")
+    ctx.metric("kanele_openml_ff", count.ff, "FF", method=f"{count.stages} stages; Vivado: {KANELE_OPENML_FF}")
+
+
+def _dontcare(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
+    """Addresses that no training image reaches are filled so that tables shrink; loss on the test images."""
+    from hwsim.neuralut.dontcare import tune_rarity
+    from rtl.synth.lutmap import live_luts
+    from rtl.synth.lutmap.complete import complete_table
+
+    data = networks.mnist(ctx)
+    if data is None:
+        ctx.note("Don't-care figures are kept ones: the training images are not here.")
+        return
+    network = hdr.network
+    codes = network.quantise(data.x_train)
+    found = tune_rarity(network, codes, data.y_train, complete_table, live=live_luts(network), progress=progress)
+    before, after = mapped(network).lut6, mapped(found.network).lut6
+    right = [simulate(n, data.x_test.astype(np.float64)).classes == data.y_test for n in (network, found.network)]
+    loss = 100 * float(right[0].mean() - right[1].mean())
+    method = f"{before} → {after} LUT6, addresses from {len(codes)} training images, rarity {found.rarity}"
+    ctx.metric("dontcare_lut6_saving", 100 * (1 - after / before), "%", method=method)
+    changed = int((right[0] != right[1]).sum())
+    spread = 1.96 * 100 * float(np.std(right[0].astype(int) - right[1].astype(int))) / np.sqrt(len(data.y_test))
+    method = f"{len(data.y_test)} test images, {changed} change sides, paired normal 95 %"
+    ctx.metric("dontcare_accuracy_loss", loss, "points", loss - spread, loss + spread, len(data.y_test), method)

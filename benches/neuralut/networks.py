@@ -1,0 +1,124 @@
+"""The networks that the bench measures: a small one trained on the spot, and the shipped HDR-5L."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benches.runner import Context
+from hwsim.ir import io
+from hwsim.ir.errors import DataError, EquivalenceError
+from hwsim.ir.lut import LutNetwork
+from hwsim.neuralut import pretrained
+from hwsim.neuralut.shipped import path_of
+
+HDR5L = "hdr5l"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network in both forms.
+
+    Attributes:
+        name: short name for metrics and files.
+        model: the torch model (`ml.neuralut.model.LutNet`), in evaluation mode.
+        network: its tables.
+        x_test: raw features [n, n_in] of the test set, or None when the data set is not here.
+        y_test: labels [n].
+    """
+
+    name: str
+    model: Any
+    network: LutNetwork
+    x_test: np.ndarray | None
+    y_test: np.ndarray | None
+
+
+def train_digits(ctx: Context[Any], progress: Any) -> dict[str, Any]:
+    """Train the small network on scikit-learn's digits; its folder keeps checkpoint, weights and tables."""
+    from ml.neuralut.train import run
+
+    spec = digits_spec(ctx)
+    summary = run(spec, ctx.folder / "digits", progress)
+    return {key: summary[key] for key in ("test_accuracy_of_tables", "val_accuracy", "best_epoch", "codes_equal_on")}
+
+
+def digits_spec(ctx: Context[Any]) -> Any:
+    """How the small network is trained."""
+    from ml.neuralut.train import RunSpec
+
+    return RunSpec(config="digits", data="digits", seed=ctx.seed, epochs=ctx.config.digits_epochs)
+
+
+def load_digits(ctx: Context[Any]) -> Trained:
+    """The small network as `train_digits` left it."""
+    from ml.neuralut.tasks import load_task
+
+    task = load_task("digits")
+    folder = ctx.folder / "digits"
+    network = _lut_network(folder / f"network{io.SUFFIX}")
+    model = restore("digits", folder / "model.pt", task.features)
+    x = np.concatenate([task.dataset.x_train, task.dataset.x_test])
+    y = np.concatenate([task.dataset.y_train, task.dataset.y_test])
+    return Trained("digits", model, network, x, y)
+
+
+def load_hdr5l(ctx: Context[Any]) -> Trained:
+    """The shipped HDR-5L, its weights, and MNIST's test images when they are here."""
+    from ml.neuralut.weights import load_weights
+
+    x_test, y_test = mnist_test(ctx)
+    ctx.artifact(path_of(HDR5L), HDR5L)
+    return Trained(HDR5L, load_weights(HDR5L), pretrained(HDR5L), x_test, y_test)
+
+
+def mnist_test(ctx: Context[Any]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """MNIST's test images [10000, 784] and labels, or (None, None) when they can not be had here."""
+    data = mnist(ctx)
+    return (None, None) if data is None else (data.x_test, data.y_test)
+
+
+def mnist(ctx: Context[Any]) -> Any | None:
+    """MNIST as `ml.common.data.Dataset`, or None when it can not be had here."""
+    from ml.common.data import load
+
+    try:
+        data = load("mnist")
+    except DataError as error:
+        ctx.note(f"MNIST is not here: {error}")
+        return None
+    ctx.record_data("mnist", data.source, data.variant)
+    return data
+
+
+def restore(config: str, weights: Path, features: tuple[float, float]) -> Any:
+    """A `LutNet` in evaluation mode with the weights of a training run."""
+    import torch
+
+    from ml.neuralut.configs import named
+    from ml.neuralut.model import LutNet
+
+    model = LutNet(named(config), 0, features)
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    return model.eval()
+
+
+def random_codes(network: LutNetwork, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Uniform input codes [n, n_in] for `network`."""
+    return rng.integers(0, 1 << network.input_bits, (n, network.n_inputs)).astype(np.uint8)
+
+
+def require_equal(what: str, a: np.ndarray, b: np.ndarray) -> None:
+    """Raise `EquivalenceError` unless two code arrays are equal."""
+    if a.shape != b.shape or not np.array_equal(a, b):
+        wrong = "shapes" if a.shape != b.shape else f"{int((a != b).any(axis=1).sum())} samples"
+        raise EquivalenceError.of(f"{what} disagree", wrong, "equal codes", "Report a defect with the artifact.")
+
+
+def _lut_network(path: Path) -> LutNetwork:
+    artifact = io.load(path)
+    assert isinstance(artifact, LutNetwork)  # written by this run
+    return artifact

@@ -1,0 +1,126 @@
+"""Full training runs: HDR-5L with random and learned masks, accuracy–cost curves, distilled jets.
+
+Every run is one `ml.neuralut.train.RunSpec` in a folder of its own under `Config.train_dir`; a finished folder
+with the same specification is taken as it is, a killed one goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benches import stats
+from benches.neuralut.curves import CurvePoint, equal_accuracy_ratio
+from benches.neuralut.runs import CURVES, HDR5L, JETS, LEARNED, SMALL, Plan
+from benches.runner import Context
+from hwsim.ir import io
+from hwsim.ir.lut import LutNetwork
+
+
+def folder_of(spec: Any, train_dir: Path) -> Path:
+    """Folder of a run: the fields that differ from the defaults, readable and unique."""
+    from ml.neuralut.train import RunSpec
+
+    default = asdict(RunSpec())
+    parts = [str(spec.config)] + [
+        f"{key}{value}" for key, value in asdict(spec).items() if key != "config" and value != default[key]
+    ]
+    return train_dir / re.sub(r"[^\w.+-]", "", "-".join(parts))
+
+
+def trained(spec: dict[str, Any], train_dir: str) -> dict[str, Any]:
+    """Train one run, or take it from its folder; accuracies in percent, the tables' path and their LUT6 cost."""
+    from ml.neuralut.train import RunSpec, run
+
+    made = RunSpec(**spec)
+    folder = folder_of(made, Path(train_dir))
+    summary_file = folder / "summary.json"
+    summary = json.loads(summary_file.read_text()) if summary_file.exists() else None
+    if summary is None or summary["spec"] != asdict(made):
+        summary = run(made, folder)
+    return {
+        "test": 100 * summary["test_accuracy_of_tables"],
+        "val": 100 * summary["val_accuracy"],
+        "n_test": summary["codes_equal_on"],
+        "cpu_s": summary["cpu_s"],
+        "tables": str(folder / f"network{io.SUFFIX}"),
+        **_area(folder / f"network{io.SUFFIX}"),
+    }
+
+
+def _area(path: Path) -> dict[str, float]:
+    from benches.neuralut.area import mapped
+
+    network = io.load(path)
+    assert isinstance(network, LutNetwork)  # written by a training run
+    found = mapped(network)
+    return {"lut6": found.lut6, "levels": found.levels}
+
+
+def train_all(ctx: Context[Any]) -> None:
+    """Run every plan and record accuracies, gains and ratios."""
+    plans: list[Plan] = [HDR5L, LEARNED, *CURVES, *JETS, *SMALL]
+    points = [{"spec": spec, "train_dir": ctx.config.train_dir} for plan in plans for spec in plan.specs()]
+    rows = dict(zip(map(_key, points), ctx.sweep(trained, points), strict=True))
+    by_plan = {
+        plan.name: [rows[_key({"spec": spec, "train_dir": ctx.config.train_dir})] for spec in plan.specs()]
+        for plan in plans
+    }
+    for plan in plans:
+        found = by_plan[plan.name]
+        ctx.metric(f"acc_{plan.name}", stats.mean([row["test"] for row in found]), "%", method=plan.method(len(found)))
+        ctx.metric(f"lut6_mean_{plan.name}", stats.mean([row["lut6"] for row in found]), "LUT6")
+    _curves(ctx, by_plan)
+    _jets(ctx, by_plan)
+    _smallest(ctx, by_plan)
+
+
+def _key(point: dict[str, Any]) -> str:
+    return json.dumps(point, sort_keys=True)
+
+
+def _curves(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
+    """LUTs and levels of NeuraLUT over LogicNets at equal accuracy, on HDR-5L's task."""
+    for metric, cost in (("lut_ratio", "lut6"), ("levels_ratio", "levels")):
+        curves = {
+            kind: [
+                CurvePoint(
+                    tuple(row["test"] for row in rows[plan.name]),
+                    float(np.mean([row[cost] for row in rows[plan.name]])),
+                    rows[plan.name][0]["n_test"],
+                )
+                for plan in (*CURVES, *([HDR5L] if kind == "neuralut" else []))
+                if plan.kind == kind
+            ]
+            for kind in ("neuralut", "logicnets")
+        }
+        figure = equal_accuracy_ratio(curves["neuralut"], curves["logicnets"], ctx.rng(metric))
+        ctx.metric(f"{metric}_vs_logicnets_equal_accuracy", figure, "×")
+
+
+def _jets(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
+    """NeuraLUT less the better of LogicNets and PolyLUT at equal tables, on the distilled jets."""
+    for shape in ("jsc2l", "jsc5l"):
+        ours = np.array([row["test"] for row in rows[f"{shape}_distilled"]])
+        peers = [
+            np.array([row["test"] for row in rows[f"{shape}_distilled_{kind}"]]) for kind in ("logicnets", "polylut")
+        ]
+        best = max(peers, key=lambda values: float(values.mean()))
+        ctx.metric(f"acc_gain_{shape}_distilled", stats.mean((ours - best).tolist()), "points", method="paired by seed")
+
+
+def _smallest(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Fewest LUT6 of our own MNIST networks that reach 97 % and 98 % on the test set (seed means)."""
+    for level in (97.0, 98.0):
+        reach = [
+            float(np.mean([row["lut6"] for row in found]))
+            for name, found in rows.items()
+            if "jsc" not in name and np.mean([row["test"] for row in found]) >= level
+        ]
+        if reach:
+            ctx.metric(f"lut6_at_{level:.0f}", min(reach), "LUT6", method="mean over the seeds of one configuration")
