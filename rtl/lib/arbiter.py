@@ -66,7 +66,7 @@ class RoundRobinArbiter(wiring.Component):
         for i in reversed(range(n)):
             with m.If(self.requests[i]):
                 m.d.comb += self.index.eq(i)
-        for i in reversed(range(n)):
+        for i in reversed(range(1, n)):
             with m.If(self.requests[i] & (last < i)):
                 m.d.comb += self.index.eq(i)
         with m.If(self.valid & self.next):

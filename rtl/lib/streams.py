@@ -50,7 +50,8 @@ class SkidBuffer(wiring.Component):
 class StreamFifo(wiring.Component):
     """First-in first-out queue of `depth` payloads between two streams, in one clock domain.
 
-    A payload is visible at the output two cycles after it went in (one to the memory, one to the output register).
+    A payload is visible at the output two cycles after it went in (one to the memory, one to the output register,
+    which is one of the `depth` places). One payload passes each cycle; at depth 2, one every second cycle.
 
     Args:
         shape: payload shape.
