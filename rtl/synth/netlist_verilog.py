@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -46,6 +47,29 @@ def netlist_verilog(
     else:
         lines.append(f"  assign o = {{{vector}}};")
     return "\n".join([*lines, "endmodule", ""])
+
+
+def pipeline_verilog(layers: Sequence[GateNetlist], name: str = "pipeline", *, style: Style = "assign") -> str:
+    """Verilog of layers in a row, a register before each one and after the last: ports ``clk``, ``i``, ``o``.
+
+    Layer k's outputs are layer k + 1's inputs; latency is one cycle more than there are layers.
+
+    Raises:
+        UsageError: layers whose widths do not fit, or as `netlist_verilog`.
+    """
+    for below, above in pairwise(layers):
+        if below.n_outputs != above.n_inputs:
+            raise UsageError.of("layer widths", below.n_outputs, above.n_inputs, "Pass a network's layers in order.")
+    body = [f"module {name} (\n  input wire clk,\n  input wire [{layers[0].n_inputs - 1}:0] i,"]
+    body.append(f"  output wire [{layers[-1].n_outputs - 1}:0] o\n);")
+    source = "i"
+    for k, layer in enumerate(layers):
+        body += [f"  reg [{layer.n_inputs - 1}:0] r{k};", f"  wire [{layer.n_outputs - 1}:0] w{k};"]
+        body += [f"  always @(posedge clk) r{k} <= {source};", f"  {name}_{k} l{k} (.i(r{k}), .o(w{k}));"]
+        source = f"w{k}"
+    body.append(f"  reg [{layers[-1].n_outputs - 1}:0] y;\n  always @(posedge clk) y <= {source};\n  assign o = y;")
+    parts = [netlist_verilog(layer, f"{name}_{k}", style=style) for k, layer in enumerate(layers)]
+    return "\n".join([*parts, *body, "endmodule", ""])
 
 
 def _header(netlist: GateNetlist, name: str, registers: bool) -> list[str]:

@@ -16,7 +16,7 @@ from rtl.synth import nextpnr, opensta
 from rtl.synth.abc import find_abc, lutmin
 from rtl.synth.adders import adder_verilog, signed_bits
 from rtl.synth.lutmap import map_table
-from rtl.synth.netlist_verilog import lut_sizes, netlist_verilog
+from rtl.synth.netlist_verilog import lut_sizes, netlist_verilog, pipeline_verilog
 from rtl.synth.report import SynthReport, paired_luts
 from rtl.synth.runner import find_tool, run_tool
 from rtl.synth.yosys import find_yosys, read_liberty, synthesize
@@ -173,6 +173,16 @@ def test_verilog_text() -> None:
 )
 def test_signed_bits(low: int, high: int, bits: int) -> None:
     assert signed_bits(low, high) == bits
+
+
+def test_pipeline_text() -> None:
+    xor = map_table(np.array([0, 1, 1, 0]), 1)
+    inverter = map_table(np.array([1, 0]), 1)
+    text = pipeline_verilog([xor, inverter], "p")
+    assert "always @(posedge clk) r1 <= w0;" in text
+    assert text.count("endmodule") == 3
+    with pytest.raises(UsageError, match="layer widths: got 1, expected 2"):
+        pipeline_verilog([xor, xor])
 
 
 def through_yosys(verilog: str, top: str) -> str:
