@@ -2,7 +2,8 @@
 
 A kernel can not take a Python object, so `parameters` turns a generator into five 64-bit words that `step` reads.
 Every operand is cast to uint64: numba takes a mixed expression of signed and unsigned integers to float64, and
-widens shifts of narrow integers.
+widens shifts of narrow integers. A cached kernel that calls `step` closes over `hwsim.core.revision.revision` of
+this module, or it would keep an old `step`.
 
 Symbols: w width, s state, t taps, (a, b, c) shifts, as in `hwsim.ir.rng`.
 """

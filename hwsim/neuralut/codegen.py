@@ -9,9 +9,7 @@ Symbols as in `hwsim.neuralut.emit`.
 
 from __future__ import annotations
 
-import zlib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from llvmlite import binding, ir
@@ -19,6 +17,7 @@ from numba import cfunc, types
 from numba.core import cgutils, config
 from numba.extending import intrinsic
 
+from hwsim.core.revision import revision
 from hwsim.neuralut import emit
 from hwsim.neuralut.emit import (
     HELD,
@@ -43,9 +42,7 @@ _config: Any = config
 TURN = 4  # groups whose input is turned together: 4·16 bytes of a packed row are a cache line
 SHARE = 2  # groups that share the loads of a table that is not held
 
-# numba's disk cache goes by the file that defines a function and by what the function closes over. The emitters
-# stand in another file, so every compiled function closes over a checksum of it.
-_REVISION = zlib.crc32(Path(emit.__file__).read_bytes())
+_REVISION = revision(emit)  # every compiled function closes over it
 
 
 @cache

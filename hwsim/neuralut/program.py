@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.ir.lut import LutLayer, LutNetwork, SumLayer, code_dtype
+from hwsim.ir.lut import LutLayer, LutNetwork, code_dtype
 
-# Columns of Program.layers.
+# Columns of Program.layers. numba compiles them into `kernels`, whose cache does not see a change made here: edit
+# both files together.
 OP, N_OUT, FAN_IN, BITS_IN, BITS_OUT, WIRES, TABLE, LO, HI = range(9)
 FIELDS = 9
 OP_LUT, OP_SUM = 0, 1
@@ -90,8 +91,3 @@ def _flatten(network: LutNetwork) -> Program:
         np.array(rows, np.int64), np.concatenate(wires), np.concatenate(tables),
         np.concatenate(offsets or none), np.concatenate(bias or none), max(network.widths), dtype,
     )  # fmt: skip
-
-
-def is_sum(layer: object) -> bool:
-    """Whether a layer adds."""
-    return isinstance(layer, SumLayer)

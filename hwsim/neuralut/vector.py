@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from hwsim.core.revision import revision
 from hwsim.ir.lut import LutLayer, LutNetwork
-from hwsim.neuralut import kernels
+from hwsim.neuralut import emit, kernels
+from hwsim.neuralut import program as flat
 from hwsim.neuralut.codegen import TURN, gather_code, layer_code, unsupported
 from hwsim.neuralut.emit import I64, LANES, MAX_SELECT_BITS, ROW, LutShape, pack_table
 from hwsim.neuralut.program import N_OUT, WIRES, Program, program_of
 
+_REVISION = revision(kernels, emit, flat)
 _intrinsic: Any = intrinsic  # numba's annotations keep the typing context among the arguments
 
 
@@ -120,16 +124,16 @@ def run_vector(network: LutNetwork, codes: np.ndarray, out: np.ndarray, classes:
     # would leave the array, go through a padded copy.
     spare = -(-(LANES * vector.blocks - network.n_inputs) // network.n_inputs)
     body = max(0, len(codes) - spare) // LANES * LANES
-    union = 0
+    union, run = 0, _driver(_REVISION)
     tail = aligned(-(-(len(codes) - body) // LANES) * LANES * network.n_inputs + LANES * vector.blocks)
     view = tail[: (len(codes) - body) * network.n_inputs].reshape(-1, network.n_inputs)
     view[:] = codes[body:]
     for part, at, count in ((codes, 0, body), (tail, body, len(codes) - body)):
         if count:
-            union |= _run(
+            union |= run(
                 program.layers, program.wires, program.offsets, program.bias, vector.entry, vector.gather,
                 vector.blocks, part.ctypes.data, network.n_inputs, count, out[at:], classes[at:],
-                vector.lookups, ROW, LANES, scratch,
+                vector.lookups, scratch,
             )  # fmt: skip
     vector.scratch.append(scratch)
     return union
@@ -171,40 +175,43 @@ def _call_gather(typingctx, code, x, stride, groups, blocks, scratch, out):
     return types.int64(*([types.int64] * 7)), codegen
 
 
-@njit(cache=True, nogil=True)
-def _run(
-    layers, wires, offsets, bias, entry, gather, blocks, x, n_in, count, out, classes, lookups, chunk, lanes, scratch
-):  # fmt: skip
-    """All layers, chunk by chunk, over `count` samples at address `x`; returns the union of the codes.
+@cache
+def _driver(sources: int) -> Any:
+    """The compiled loop over chunks and layers; it closes over `revision` of the files it is made of."""
 
-    `chunk` and `lanes` are arguments, because numba's disk cache would not see another file's constant change.
-    """
-    signals, gathered, address, total, best, winner = scratch
-    union = 0
-    for start in range(0, count, chunk):
-        size = min(chunk, count - start)
-        source = x + start * n_in
-        groups = (size + lanes - 1) // lanes
-        union |= _call_gather(
-            gather, source, n_in, groups, blocks, gathered.ctypes.data, signals[0].ctypes.data
-        )  # fmt: skip
-        ahead, left = source + chunk * n_in, max(0, min(chunk, count - start - chunk)) * n_in
-        lines = (left + 64 * lookups - 1) // (64 * lookups) if lookups else 0
-        for i in range(len(layers)):
-            read, write = signals[i % 2], signals[1 - i % 2]
-            if entry[i, 0]:
-                _call_layer(
-                    entry[i, 0], entry[i, 1], read.ctypes.data, wires[layers[i, WIRES] :].ctypes.data,
-                    write.ctypes.data, layers[i, N_OUT], groups, ahead, lines,
-                )  # fmt: skip
-                ahead += 64 * lines * layers[i, N_OUT]
-            else:
-                kernels.sum_layer(layers[i], wires, offsets, bias, read, write, total, chunk)
-        last = signals[len(layers) % 2]
-        kernels.transpose_out(last, start, size, out)
-        if len(classes):
-            if out.shape[1] <= 256:
-                kernels.argmax_rows(last[: out.shape[1]], start, size, classes, best, winner)
-            else:
-                kernels.argmax_rows(last[: out.shape[1]], start, size, classes, best, address)
-    return union
+    @njit(cache=True, nogil=True)
+    def run(
+        layers, wires, offsets, bias, entry, gather, blocks, x, n_in, count, out, classes, lookups, scratch
+    ):  # fmt: skip
+        """All layers, chunk by chunk, over `count` samples at address `x`; returns the union of the codes."""
+        signals, gathered, address, total, best, winner = scratch
+        union = sources & 0  # a use, which makes the argument part of the cache key
+        for start in range(0, count, ROW):
+            size = min(ROW, count - start)
+            source = x + start * n_in
+            groups = (size + LANES - 1) // LANES
+            union |= _call_gather(
+                gather, source, n_in, groups, blocks, gathered.ctypes.data, signals[0].ctypes.data
+            )  # fmt: skip
+            ahead, left = source + ROW * n_in, max(0, min(ROW, count - start - ROW)) * n_in
+            lines = (left + 64 * lookups - 1) // (64 * lookups) if lookups else 0
+            for i in range(len(layers)):
+                read, write = signals[i % 2], signals[1 - i % 2]
+                if entry[i, 0]:
+                    _call_layer(
+                        entry[i, 0], entry[i, 1], read.ctypes.data, wires[layers[i, WIRES] :].ctypes.data,
+                        write.ctypes.data, layers[i, N_OUT], groups, ahead, lines,
+                    )  # fmt: skip
+                    ahead += 64 * lines * layers[i, N_OUT]
+                else:
+                    kernels.sum_layer(layers[i], wires, offsets, bias, read, write, total, ROW)
+            last = signals[len(layers) % 2]
+            kernels.transpose_out(last, start, size, out)
+            if len(classes):
+                if out.shape[1] <= 256:
+                    kernels.argmax_rows(last[: out.shape[1]], start, size, classes, best, winner)
+                else:
+                    kernels.argmax_rows(last[: out.shape[1]], start, size, classes, best, address)
+        return union
+
+    return run
