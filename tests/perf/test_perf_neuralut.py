@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba import njit
 
 from hwsim.ir.lut import LutLayer, LutNetwork
-from hwsim.neuralut import simulate, vector
+from hwsim.neuralut import emit, program, simulate, vector
 
 pytestmark = pytest.mark.perf
 
@@ -59,3 +60,30 @@ def test_rate(benchmark, name, backend, batch):
     lookups = network.cost().values["lookups"]
     benchmark.extra_info["samples_per_s"] = round(batch / best)
     benchmark.extra_info["ns_per_lookup"] = round(best / batch / lookups * 1e9, 4)
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_rate_of_the_lookups_alone(benchmark, name):
+    """One chunk through all layers again and again: no input transpose, no output transpose, tables in the cache."""
+    network = NETWORKS[name]
+    if reason := vector.why_no_permute(network):
+        pytest.skip(reason)
+    flat, compiled = program.program_of(network), vector.vector_program_of(network, permute=True)
+    signals = vector.aligned(2 * 64 * compiled.blocks * emit.ROW * 4).reshape(2, -1, emit.ROW)
+    signals[:] = np.random.default_rng(0).integers(0, 1 << network.input_bits, signals.shape)
+    repeats = 100
+
+    @njit(nogil=True)
+    def layers(rows, entry, wires, signals, groups, repeats):
+        for _ in range(repeats):
+            for i in range(len(rows)):
+                first = wires[rows[i, program.WIRES] :].ctypes.data
+                read, write = signals[i % 2].ctypes.data, signals[1 - i % 2].ctypes.data
+                vector._call_layer(entry[i, 0], entry[i, 1], read, first, write, rows[i, program.N_OUT], groups, 0, 0)
+
+    arguments = (flat.layers, compiled.entry, flat.wires, signals, emit.GROUPS, repeats)
+    layers(*arguments)
+    benchmark.pedantic(lambda: layers(*arguments), rounds=20, warmup_rounds=1)
+    seconds = benchmark.stats.stats.min / repeats / emit.ROW
+    benchmark.extra_info["samples_per_s"] = round(1 / seconds)
+    benchmark.extra_info["ns_per_lookup"] = round(seconds / network.cost().values["lookups"] * 1e9, 4)
