@@ -72,7 +72,7 @@ def _shape(layer: LutLayer, q: int, permute: bool) -> LutShape:
     shape = LutShape(layer.fan_in, layer.bits_in, layer.bits_out, q, "permute")
     if permute and shape.select_bits <= MAX_SELECT_BITS:
         return shape
-    return LutShape(layer.fan_in, layer.bits_in, layer.bits_out, q, "index")
+    return LutShape(layer.fan_in, layer.bits_in, 8, q, "index")  # one code for any output width: entries are bytes
 
 
 def aligned(size: int) -> np.ndarray:
