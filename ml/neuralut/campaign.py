@@ -20,32 +20,42 @@ from ml.common.train import Progress
 from ml.neuralut.train import RunSpec, run
 
 SEEDS = (0, 1, 2)
-_HDR = RunSpec("hdr5l", "mnist", epochs=150, batch=256, lr=4e-3)
-_LEARNED = replace(_HDR, warmup=30, epochs=120)
-_JSC = RunSpec("jsc2l", "jsc_distilled", epochs=200, batch=512, lr=4e-3)
+_HDR = RunSpec("hdr5l", "mnist", epochs=60, batch=256, lr=4e-3, shift=1, moved=0.3)
+_LEARNED = replace(_HDR, warmup=25, epochs=90)
+_JSC2L = RunSpec("jsc2l", "jsc_distilled", epochs=120, batch=512, lr=4e-3)
+_JSC5L = replace(_JSC2L, config="jsc5l", epochs=50)
+_TREE = RunSpec("tree-1320", "mnist", epochs=60, batch=128, warmup=25, shift=1, moved=0.3)
+_KINDS = (  # label, kind, degree of the polynomial
+    ("neuralut", "neuralut", 2),
+    ("logicnets", "logicnets", 2),
+    ("polylut", "polylut", 2),
+    ("polylut-d4", "polylut", 4),
+)
 
 
 def _seeded(name: str, spec: RunSpec) -> dict[str, RunSpec]:
     return {f"{name}-s{seed}": replace(spec, seed=seed) for seed in SEEDS}
 
 
-def _curve(kind: str, scales: tuple[float, ...]) -> dict[str, RunSpec]:
-    return {f"curve-{kind}-x{scale:g}": replace(_HDR, kind=kind, scale=scale, epochs=60) for scale in scales}
+def _kinds(name: str, spec: RunSpec) -> dict[str, RunSpec]:
+    """The same tables with every function inside them."""
+    runs: dict[str, RunSpec] = {}
+    for label, kind, degree in _KINDS:
+        runs |= _seeded(f"{name}-{label}", replace(spec, kind=kind, degree=degree))
+    return runs
 
 
 def groups() -> dict[str, dict[str, RunSpec]]:
     """All runs by group and name."""
-    jsc: dict[str, RunSpec] = {}
-    for config, epochs in (("jsc2l", 200), ("jsc5l", 80)):
-        for kind in ("neuralut", "logicnets", "polylut"):
-            jsc |= _seeded(f"{config}-{kind}", replace(_JSC, config=config, kind=kind, epochs=epochs))
-    tree = RunSpec("tree-1320", "mnist", epochs=60, batch=128, warmup=25)
+    curves: dict[str, RunSpec] = {}
+    for kind, scale in (("neuralut", 0.25), ("neuralut", 0.5), ("logicnets", 0.5), ("logicnets", 1), ("logicnets", 2)):
+        curves |= _seeded(f"curve-{kind}-x{scale:g}", replace(_HDR, kind=kind, scale=float(scale)))
     return {
         "hdr5l": _seeded("hdr5l-random", _HDR),
         "hdr5l-learned": _seeded("hdr5l-learned", _LEARNED),
-        "curves": _curve("neuralut", (0.25, 0.5)) | _curve("logicnets", (0.25, 0.5, 1.0, 2.0)),
-        "jsc": jsc,
-        "trees": {name: replace(tree, config=name) for name in ("tree-1320", "tree-2610", "tree-5100")},
+        "curves": curves,
+        "jsc": _kinds("jsc2l", _JSC2L) | _kinds("jsc5l", _JSC5L),
+        "trees": {name: replace(_TREE, config=name) for name in ("tree-1320", "tree-2610")},
     }
 
 

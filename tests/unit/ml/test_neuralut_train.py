@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from hwsim.ir import io
 from hwsim.ir.errors import UsageError
 from ml.common import device, seed
 from ml.common.train import FitConfig, Trainer, save_atomic
-from ml.neuralut import train
+from ml.neuralut import campaign, train
 from ml.neuralut.batches import ArrayBatches, ImageBatches
 from ml.neuralut.configs import LayerConfig, NetConfig, configs, named
 from ml.neuralut.model import LutNet
@@ -155,3 +155,34 @@ def test_bad_configuration_is_a_clear_error(call, message: str) -> None:
 def test_command_line_reports_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main(["--config", "nope", "--out", str(tmp_path)]) == 2
     assert "unknown network" in capsys.readouterr().err
+
+
+def test_kept_runs_are_valid_and_their_table_lists_finished_ones(tmp_path: Path) -> None:
+    for group in campaign.groups().values():
+        for spec in group.values():
+            assert spec.network().n_in in (16, 784)
+    run = {
+        "network": "hdr5l", "data": {"variant": "MNIST"}, "val_accuracy": 0.95, "test_accuracy_of_tables": 0.951,
+        "cpu_s": 12.0, "spec": asdict(train.RunSpec(seed=3)),
+    }
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "summary.json").write_text(json.dumps(run))
+    assert campaign.main(["table", "--root", str(tmp_path)]) == 0
+    row = "| one | hdr5l | MNIST | 3 | 0 + 40 | 128, 0.003 | 95.00 | 95.10 | 12 |"
+    assert row in (tmp_path / "SUMMARY.md").read_text()
+    assert campaign.main(["nothing", "--root", str(tmp_path)]) == 2
+
+
+def test_one_input_run_trains_prunes_and_exports(tmp_path: Path) -> None:
+    task = load_task("digits")
+    small = replace(
+        task, x_train=task.x_train[:, :16], x_val=task.x_val[:, :16], side=0,
+        y_train=task.y_train % 5, y_val=task.y_val % 5
+    )
+    spec = train.RunSpec(config="edges-jsc", epochs=3, batch=64)
+    model, _ = train.train_network(spec, small)
+    network = train.tables_of(model)
+    assert network.layers[0].n_out == round(0.6 * 16 * 8)
+    train.check_codes(model, network, task.dataset.x_test[:, :16])
+    with pytest.raises(UsageError, match="options for edges-jsc"):
+        replace(spec, warmup=2).network()
