@@ -20,7 +20,9 @@ import numpy as np
 from rtl.synth.lutmap.lattice import MAX_LATTICE_VARS, build_lattice, make_plan
 
 FREE = -1
-_PLANNED = 6  # splits whose completed table is planned, of those merged
+_SIZES = (6, 7, 8)  # of bound sets: wide ones pay where few addresses are free, narrow ones where many are
+_SPLITS = 60  # tried of each size
+_PLANNED = 5  # splits of each size whose completed table is planned
 
 
 @nb.njit(cache=True)
@@ -78,15 +80,22 @@ def _bits(count: int) -> int:
     return max(0, int(count - 1).bit_length())
 
 
-def _splits(n: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """Bound sets of six variables: all unions of three neighbouring pairs, or a sample."""
-    if n % 2 == 0:
-        found = [tuple(2 * p + b for p in pairs for b in (0, 1)) for pairs in combinations(range(n // 2), 3)]
+def _splits(n: int, size: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Bound sets of `size` variables made of neighbouring pairs (codes of two bits), and one more if odd.
+
+    Sampled where there are more than `_SPLITS`, or where n is odd and nothing pairs.
+    """
+    if n % 2:
+        found = [tuple(sorted(rng.choice(n, size, replace=False).tolist())) for _ in range(_SPLITS // 2)]
     else:
         found = []
-    while len(found) < 24:
-        found.append(tuple(sorted(rng.choice(n, 6, replace=False).tolist())))
-    return found[:40]
+        for pairs in combinations(range(n // 2), size // 2):
+            whole = tuple(2 * p + b for p in pairs for b in (0, 1))
+            spare = [v for v in range(n) if v // 2 not in pairs] if size % 2 else [None]
+            found += [whole if v is None else tuple(sorted((*whole, v))) for v in spare]
+    if len(found) > _SPLITS:
+        found = [found[i] for i in rng.choice(len(found), _SPLITS, replace=False)]
+    return found
 
 
 class _Completion:
@@ -131,13 +140,14 @@ def complete_table(table: np.ndarray, care: np.ndarray, weight: np.ndarray | Non
     if weight is not None:
         distance *= weight[:, None]
     rng = np.random.default_rng(seed)
-    tried = [_Completion(table, care, distance, bound) for bound in _splits(n, rng)]
-    tried.sort(key=lambda completion: completion.wires)
     best, best_cost = table, _price(table)
-    for completion in tried[:_PLANNED]:
-        trial = completion.table()
-        if (cost := _price(trial)) < best_cost:
-            best, best_cost = trial, cost
+    for size in (size for size in _SIZES if size < n):
+        tried = [_Completion(table, care, distance, bound) for bound in _splits(n, size, rng)]
+        tried.sort(key=lambda completion: completion.wires)
+        for completion in tried[:_PLANNED]:
+            trial = completion.table()
+            if (cost := _price(trial)) < best_cost:
+                best, best_cost = trial, cost
     return best
 
 
