@@ -23,6 +23,7 @@ from torch.nn import functional
 from hwsim.ir.errors import UsageError
 
 Progress = Callable[[int, int, str], None]
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 class Batches(Protocol):
@@ -97,7 +98,8 @@ class Trainer:
     """Fits `model` to `batches`, judging by `evaluate(model) → accuracy on held-out data`.
 
     `on_epoch(model, optimiser, epoch)` runs before each epoch and may change masks in place. With
-    `select=False` the last state is kept instead of the best one.
+    `select=False` the last state is kept instead of the best one. `loss(model, scores, labels)` replaces the
+    cross-entropy.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class Trainer:
         parameters: Callable[[nn.Module], Any] | None = None,
         progress: Progress | None = None,
         select: bool = True,
+        loss: Loss | None = None,
     ) -> None:
+        self.loss = loss or self._cross_entropy
         self.select = select
         self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
         self.checkpoint, self.on_epoch, self.progress = checkpoint, on_epoch, progress
@@ -143,6 +147,9 @@ class Trainer:
         }
         save_atomic(state, self.checkpoint)
 
+    def _cross_entropy(self, _: nn.Module, scores: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(scores, labels, label_smoothing=self.config.label_smoothing)
+
     def _train_epoch(self) -> float:
         self.model.train()
         total, count, steps = 0.0, 0, self.batches.steps
@@ -151,7 +158,7 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * group["base"]
             scores = self.model(x)
-            loss = functional.cross_entropy(scores, labels, label_smoothing=self.config.label_smoothing)
+            loss = self.loss(self.model, scores, labels)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()

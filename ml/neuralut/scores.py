@@ -6,6 +6,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+
+def margin_loss(model: Any, scores: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """Cross-entropy after taking `margin` steps of the output code from the right class's score.
+
+    Additive-margin softmax (Wang et al., 2018): a right class that only ties is not right enough yet.
+    """
+    step = (model.quantisers[-1].scale * model.out_weight).abs().detach()
+    handicap = functional.one_hot(labels, scores.shape[1]) * (margin * step)
+    return functional.cross_entropy(scores - handicap, labels)
 
 
 def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any) -> Tensor:

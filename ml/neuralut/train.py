@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from ml.neuralut.configs import KINDS, NetConfig, OneInputConfig, named, one_inp
 from ml.neuralut.export import to_ir
 from ml.neuralut.model import LutNet
 from ml.neuralut.one_input import OneInputNet
+from ml.neuralut.scores import margin_loss
 from ml.neuralut.tasks import Task, accuracy, load_task
 from ml.neuralut.warmup import WarmupNet
 
@@ -44,7 +46,9 @@ class RunSpec:
     """Everything that decides a run's result.
 
     config: named shape; kind, degree: function inside the tables; scale: width of the hidden layers;
-    warmup: epochs of dense warm-up that learn the masks, 0 for random masks.
+    warmup: epochs of dense warm-up that learn the masks, 0 for random masks; shift, moved: augmentation of
+    images; decay: weight decay; margin: of the loss, in steps of the output code; inward: let gradients bring
+    saturated hidden values back.
     """
 
     config: str = "digits"
@@ -62,6 +66,8 @@ class RunSpec:
     warmup: int = 0
     smoothing: float = 0.0
     beta1: float = 0.5
+    margin: float = 0.0
+    inward: int = 0
 
     def network(self) -> NetConfig | OneInputConfig:
         """The shape after kind and scale.
@@ -70,8 +76,8 @@ class RunSpec:
             UsageError: unknown shape or kind, or a kind, scale or warm-up for a network of one-input tables.
         """
         if self.config in one_input_configs():
-            if (self.kind, self.scale, self.warmup) != ("neuralut", 1.0, 0):
-                got = f"kind {self.kind}, scale {self.scale:g}, warmup {self.warmup}"
+            if (self.kind, self.scale, self.warmup, self.margin) != ("neuralut", 1.0, 0, 0.0):
+                got = f"kind {self.kind}, scale {self.scale:g}, warmup {self.warmup}, margin {self.margin:g}"
                 raise UsageError.of(f"options for {self.config}", got, "the defaults", "Leave them out.")
             return one_input_configs()[self.config]
         shape = named(self.config)
@@ -101,6 +107,7 @@ def _fit(
         on_epoch=hook,
         progress=progress,
         select=select,
+        loss=partial(margin_loss, margin=spec.margin) if spec.margin else None,
     )
     return trainer.fit()
 
@@ -128,7 +135,7 @@ def train_network(
     if isinstance(shape, OneInputConfig):
         model = OneInputNet(shape, spec.seed, task.features)
     else:
-        model = LutNet(shape, spec.seed, task.features)
+        model = LutNet(shape, spec.seed, task.features, inward=bool(spec.inward))
     model.quantise_input.calibrate(task.normalised(task.x_train))
     if spec.warmup and isinstance(model, LutNet):
         model.set_masks(learn_masks(spec, task, out, progress))

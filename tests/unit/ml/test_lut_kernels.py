@@ -13,7 +13,7 @@ from ml.neuralut.configs import LayerConfig
 from ml.neuralut.lut_layer import LutLayer
 from ml.neuralut.masks import group_mask, random_mask
 from ml.neuralut.polylut import Polynomial
-from ml.neuralut.scores import class_scores
+from ml.neuralut.scores import class_scores, margin_loss
 from ml.neuralut.subnet import SubNet
 from ml.neuralut.warmup import MaskedLinear
 
@@ -205,3 +205,16 @@ def test_ties_go_to_the_lower_class_in_the_scores() -> None:
 def test_bad_bits_are_a_clear_error() -> None:
     with pytest.raises(UsageError, match=r"bits out of range: got 9"):
         QuantSpec(9, True, 1.0)
+
+
+def test_margin_makes_a_tie_cost_more_than_a_lead() -> None:
+    class Model:
+        quantisers = (BatchNormQuant(2, QuantSpec(2, True, 2.0)),)
+        out_weight = torch.tensor(1.0)
+
+    step = float(Model.quantisers[0].scale.detach())
+    scores = torch.tensor([[step, 0.0], [0.0, 0.0]])
+    plain = [float(torch.nn.functional.cross_entropy(s[None], torch.tensor([0]))) for s in scores]
+    strict = [float(margin_loss(Model(), s[None], torch.tensor([0]), margin=1.0)) for s in scores]
+    assert strict[0] == pytest.approx(plain[1])  # a lead of one step counts like a tie without margin
+    assert strict[1] > plain[1]
