@@ -26,6 +26,8 @@ from rtl.lib.verilog import VerilogDesign
 DATA_VARIABLE = "HWSIM_COCOTB_DATA"  # JSON file that a test module reads with `test_data()`
 REPORT_VARIABLE = "HWSIM_COCOTB_REPORT"  # file to which a test module may write JSON with `report()`
 
+_RATE_CYCLES = 5000
+
 
 @dataclass(frozen=True)
 class HarnessReport:
@@ -117,14 +119,16 @@ def cocotb_rate(design: VerilogDesign, x: np.ndarray, expected: np.ndarray, *, t
 
     Args:
         design: a design with one plain input and one plain output.
-        x: input codes [cycles, lanes].
-        expected: output codes [cycles, lanes] that the design must show, in order, from some cycle on.
+        x: input codes [batch, lanes]; repeated up to 5000 cycles when there are fewer.
+        expected: output codes [batch, lanes] that the design must show, in order, from some cycle on.
         timeout_s: as for `run`.
 
     Raises:
         EquivalenceError: the outputs were others than expected, so the rate would mean nothing.
         ToolMissingError, ToolFailedError: as `run`.
     """
+    again = -(-_RATE_CYCLES // max(1, len(x)))
+    x, expected = np.tile(x, (again, 1)), np.tile(expected, (again, 1))
     source = next(port for port in design.ports if port.direction == "in")
     sink = next(port for port in design.ports if port.direction == "out")
     data = {

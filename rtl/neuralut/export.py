@@ -35,7 +35,7 @@ def export(
     clock_ns: float = 2.0,
     part: str = PART,
     hierarchy: Hierarchy = "layers",
-    rom: Rom = "verilog",
+    rom: Rom = "planes",
 ) -> list[Path]:
     """Write the files of the module's table into `out_dir` and return their paths.
 

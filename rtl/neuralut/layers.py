@@ -3,10 +3,17 @@
 Codes of a layer travel on one bus, neuron k at bits [k·β + β − 1 : k·β]. A lookup table is held as β *bit planes*:
 plane i is the truth table of output bit i, a constant of 2^(β_in·F) bits, indexed by the address.
 
-Why hand-rendered ROM modules exist beside the pure Amaranth ones: an Amaranth constant becomes one net a bit, so the
-566 tables of HDR-5L (4.6 M nets) take minutes through RTLIL; as text they take milliseconds. Why bit planes: a
-one-bit index of a constant is a single load and shift in Verilator and one mux tree a truth table in synthesis, while
-a `case` with 4096 arms costs Verilator minutes. Both ROMs are proved equal in ``tests/rtl``.
+Three styles of ROM, proved equal in ``tests/rtl`` (figures: HDR-5L, 566 tables of 4096 two-bit codes):
+
+| rom | what | Verilog | Verilator + g++ | simulation |
+|---|---|---|---|---|
+| planes | a Verilog-2001 module a table, ``q[i] = T<i>[a]`` | 0.8 s | 16 s CPU | 0.44 M samples/s |
+| memory | the same with an array filled at start, ``q = rom[a]`` | 0.8 s | 7 s CPU | 0.63 M samples/s |
+| amaranth | pure Amaranth constants | 14 s | as planes | as planes |
+
+`planes` is the default: every synthesis tool sees plain logic there, one mux tree a truth table. `memory` is for
+simulating large networks; a synthesis tool may fold it with a register into a block RAM. A `case` of 4096 arms, which
+generators of this kind commonly print, takes Verilator minutes and 41 MB.
 """
 
 from __future__ import annotations
@@ -21,7 +28,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.ir.lut_layers import Layer, LutLayer, SumLayer
 
-Rom = Literal["verilog", "amaranth"]
+Rom = Literal["planes", "memory", "amaranth"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Place:
 
     module: str
     prefix: str = ""
-    rom: Rom = "verilog"
+    rom: Rom = "planes"
 
 
 def code_of(bus: Value, k: int, bits: int) -> Value:
@@ -44,8 +51,8 @@ def planes(table: np.ndarray, bits: int) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def rom_verilog(name: str, table: np.ndarray, address_bits: int, bits: int) -> str:
-    """A lookup table as a Verilog-2001 module: address `a` in, code `q` out, no clock."""
+def rom_verilog(name: str, table: np.ndarray, address_bits: int, bits: int, rom: Rom = "planes") -> str:
+    """A lookup table as a Verilog-2001 module: address `a` in, code `q` out, no clock; `rom` planes or memory."""
     depth = 1 << address_bits
     lines = [
         f"module {name} (",
@@ -55,20 +62,30 @@ def rom_verilog(name: str, table: np.ndarray, address_bits: int, bits: int) -> s
     ]
     for i, plane in enumerate(planes(table, bits)):
         lines.append(f"  localparam [{depth - 1}:0] T{i} = {depth}'h{plane:0{-(-depth // 4)}x};")
-    lines += [f"  assign q[{i}] = T{i}[a];" for i in range(bits)]
+    if rom == "memory":
+        index = f"i[{address_bits - 1}:0]"
+        word = ", ".join(f"T{i}[{index}]" for i in reversed(range(bits)))
+        lines += [
+            f"  reg [{bits - 1}:0] rom [0:{depth - 1}];",
+            "  integer i;",
+            f"  initial for (i = 0; i < {depth}; i = i + 1) rom[{index}] = {{{word}}};",
+            "  assign q = rom[a];",
+        ]
+    else:
+        lines += [f"  assign q[{i}] = T{i}[a];" for i in range(bits)]
     return "\n".join([*lines, "endmodule", ""])
 
 
 def lookup(m: Module, layer: LutLayer, bus: Value, place: Place, platform: object) -> Value:
-    """Output bus of a LUT layer; with `place.rom` "verilog" the tables go to `platform` as file ``<module>.v``."""
-    as_text = place.rom == "verilog" and hasattr(platform, "add_file")
+    """Output bus of a LUT layer; its tables go to `platform` as file ``<module>.v`` unless `place.rom` is "amaranth"."""
+    as_text = place.rom != "amaranth" and hasattr(platform, "add_file")
     outputs, texts = [], []
     for k in range(layer.n_out):
         picked = [code_of(bus, int(j), layer.bits_in) for j in layer.connections[k]]
         address = Cat(*reversed(picked))  # the first connection is the most significant
         if as_text:
             module = f"{place.module}_lut{k}"
-            texts.append(rom_verilog(module, layer.table[k], layer.address_bits, layer.bits_out))
+            texts.append(rom_verilog(module, layer.table[k], layer.address_bits, layer.bits_out, place.rom))
             code = Signal(layer.bits_out, name=f"{place.prefix}q{k}")
             m.submodules[f"{place.prefix}lut{k}"] = Instance(module, i_a=address, o_q=code)
         else:

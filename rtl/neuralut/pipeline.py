@@ -29,7 +29,7 @@ def build(
     *,
     name: str | None = None,
     hierarchy: Hierarchy = "layers",
-    rom: Rom = "verilog",
+    rom: Rom = "planes",
 ) -> PlainPipeline | StreamPipeline:
     """The pipeline of a LUT network.
 
@@ -39,8 +39,9 @@ def build(
         name: prefix of the modules and files that hold the lookup tables; default: the top module's name. Give
             each network its own when one design holds several.
         hierarchy: ``"layers"`` = one module a layer; ``"flat"`` = all layers in the top module.
-        rom: ``"verilog"`` = each table a hand-rendered Verilog-2001 module when Verilog is made by
-            `rtl.lib.verilog.to_verilog`, pure Amaranth otherwise; ``"amaranth"`` = pure Amaranth always.
+        rom: ``"planes"`` = a Verilog-2001 module a table, for every tool; ``"memory"`` = the same as an array, which
+            Verilator compiles and runs faster; ``"amaranth"`` = pure Amaranth. Without
+            `rtl.lib.verilog.to_verilog`, for example in Amaranth's simulator, all are pure Amaranth.
 
     Raises:
         UsageError: an unknown hierarchy or rom style.
@@ -52,7 +53,10 @@ def build(
         >>> build(LutNetwork(1, 2, (inverter, inverter))).latency
         2
     """
-    for what, got, known in (("hierarchy", hierarchy, ("layers", "flat")), ("rom", rom, ("verilog", "amaranth"))):
+    for what, got, known in (
+        ("hierarchy", hierarchy, ("layers", "flat")),
+        ("rom", rom, ("planes", "memory", "amaranth")),
+    ):
         if got not in known:
             raise UsageError.of(what, repr(got), " or ".join(map(repr, known)), "Choose one of them.")
     arch = arch or NeuralutArch()
@@ -125,7 +129,7 @@ class PlainPipeline(_Pipeline):
         arch: NeuralutArch,
         name: str | None,
         hierarchy: Hierarchy = "layers",
-        rom: Rom = "verilog",
+        rom: Rom = "planes",
     ) -> None:
         ports = {
             "codes_in": In(_bus_shape(network.n_inputs, network.input_bits)),
@@ -158,7 +162,7 @@ class StreamPipeline(_Pipeline):
         arch: NeuralutArch,
         name: str | None,
         hierarchy: Hierarchy = "layers",
-        rom: Rom = "verilog",
+        rom: Rom = "planes",
     ) -> None:
         ports = {
             "inp": In(stream.Signature(_bus_shape(network.n_inputs, network.input_bits))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from rtl_networks import CASES, mixed, single
+from rtl_networks import CASES, mixed, single, wide
 
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.errors import UsageError
@@ -18,7 +18,8 @@ from rtl.lib.verilog import to_verilog
 from rtl.neuralut import build
 from rtl.neuralut.layers import planes
 
-pytestmark = pytest.mark.rtl
+# networks that are refused are never elaborated
+pytestmark = [pytest.mark.rtl, pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")]
 
 
 def codes_for(network: LutNetwork, n: int, seed: int = 0) -> np.ndarray:
@@ -41,10 +42,15 @@ def test_codes_and_cycles(make, arch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"hierarchy": "flat"}, {"rom": "amaranth"}, {"rom": "amaranth", "hierarchy": "flat"}]
+    "options", [{"hierarchy": "flat"}, {"rom": "amaranth"}, {"rom": "memory"}, {"rom": "amaranth", "hierarchy": "flat"}]
 )
 def test_rom_styles_and_hierarchies_agree(options):
     assert_equal(mixed(), NeuralutArch(ports="stream"), **options)
+
+
+def test_memory_roms_of_wide_and_one_bit_tables():
+    assert_equal(wide(), NeuralutArch(), rom="memory")
+    assert_equal(single(), NeuralutArch(), rom="memory")
 
 
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -75,7 +81,7 @@ def test_same_network_same_bytes():
         assert first.digest() == second.digest()
 
 
-@pytest.mark.parametrize("options", [{}, {"hierarchy": "flat"}, {"rom": "amaranth"}])
+@pytest.mark.parametrize("options", [{}, {"hierarchy": "flat"}, {"rom": "amaranth"}, {"rom": "memory"}])
 @pytest.mark.parametrize("ports", ["plain", "stream"])
 def test_lint_is_silent(ports, options):
     assert lint(to_verilog(build(mixed(), NeuralutArch(ports=ports), **options), "net")) == ""
