@@ -48,6 +48,7 @@ class LayerConfig:
 class NetConfig:
     """A network of L-LUT layers; the last layer has one L-LUT a class and a signed quantiser.
 
+    votes: 0, or the number of one-bit L-LUTs a class has in the last layer; adders count them.
     input_top: 0 for the learned input quantiser; else features are integers 0..input_top and the input code is
     their leading `input_bits` bits: wires of the sensor's word, an encoder without any gate.
 
@@ -60,6 +61,7 @@ class NetConfig:
     input_bits: int
     layers: tuple[LayerConfig, ...]
     input_top: int = 0
+    votes: int = 0
 
     def __post_init__(self) -> None:
         n_in, bits = self.n_in, self.input_bits
@@ -80,10 +82,17 @@ class NetConfig:
                     "Change widths.",
                 )
             n_in, bits = layer.n_out, layer.bits
+        if self.votes and (bits != 1 or n_in % self.votes):
+            raise UsageError.of(
+                "votes do not fit the last layer",
+                f"{n_in} L-LUTs of {bits} bits, {self.votes} votes a class",
+                "one-bit L-LUTs, a multiple of the votes",
+                "Change votes or the last layer.",
+            )
 
     @property
     def classes(self) -> int:
-        return self.layers[-1].n_out
+        return self.layers[-1].n_out // max(self.votes, 1)
 
     def input_spec(self) -> QuantSpec:
         return QuantSpec(self.input_bits, True, INPUT_THRESHOLD)
@@ -92,6 +101,8 @@ class NetConfig:
         """Quantiser after layer `index`."""
         layer = self.layers[index]
         if index == len(self.layers) - 1:
+            if self.votes:
+                return QuantSpec(1, True, ONE_BIT_THRESHOLD)
             return QuantSpec(layer.bits, True, OUTPUT_THRESHOLD)
         if layer.bits == 1:
             return QuantSpec(1, layer.signed, ONE_BIT_THRESHOLD)
@@ -160,6 +171,12 @@ def _tree(name: str, widths: tuple[int, ...], fan_ins: tuple[int, ...], groups: 
     return NetConfig(name, 784, 1, layers, input_top=255)
 
 
+def _votes(name: str, widths: tuple[int, ...], fan_in: int = 6, width: int = 16) -> NetConfig:
+    """One-bit L-LUTs of six inputs with free masks; the last layer's bits are counted class by class."""
+    layers = tuple(LayerConfig(n, fan_in, 1, width=width, depth=2, skip=2) for n in widths)
+    return NetConfig(name, 784, 1, layers, input_top=255, votes=widths[-1] // 10)
+
+
 def one_input_configs() -> dict[str, OneInputConfig]:
     """All named shapes of one-input tables and adders."""
     nets = [OneInputConfig("edges-jsc", 16, (8, 5), (6, 6, 8), keep=0.6)]
@@ -173,6 +190,9 @@ def configs() -> dict[str, NetConfig]:
         _uniform("jsc2l", 16, (32, 5), 4, 3, 8),
         _jsc5l(),
         _uniform("digits", 64, (128, 64, 10), 2, 6, 16),
+        _votes("votes-1800", (1200, 600)),
+        _votes("votes-900", (600, 300)),
+        _votes("votes-2000", (2000,)),
         _tree("tree-5100", (2160, 360, 2160, 360, 60, 10), (6,) * 6, "mgmggg", 6),
         _tree("tree-2610", (1080, 180, 1080, 180, 30, 10), (6, 6, 6, 6, 6, 3), "mgmggg", 6),
         _tree("tree-1320", (540, 90, 540, 90, 30, 10), (6, 6, 6, 6, 3, 3), "mgmggg", 6),

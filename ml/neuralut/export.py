@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwsim.ir.lut import LutLayer, LutNetwork, code_dtype
+from hwsim.ir.lut import LutLayer, LutNetwork, SumLayer, code_dtype
 from ml.neuralut.model import LayerFunction, LutNet
 
 _BLOCK_ENTRIES = 1 << 15  # table entries at a time: 16 float64 rows of these are 4 MiB
@@ -120,7 +120,8 @@ def to_ir(
     """
     tables, margin = enumerate_tables(model, progress)
     config = model.config
-    layers, bits = [], config.input_bits
+    layers: list[LutLayer | SumLayer] = []
+    bits = config.input_bits
     for i, (layer, table) in enumerate(zip(config.layers, tables, strict=True)):
         conn = model.stack[i][0].conn.cpu().numpy().astype(np.int32)
         layers.append(LutLayer(conn, table, bits, layer.bits))
@@ -132,6 +133,10 @@ def to_ir(
         "unproven_entries": str(margin.unproven),
         **(meta or {}),
     }
+    if votes := config.votes:
+        offsets = np.arange(0, table.shape[0] + 1, votes, dtype=np.int32)
+        sources, bias = np.arange(table.shape[0], dtype=np.int32), np.zeros(config.classes, np.int32)
+        layers.append(SumLayer(offsets, sources, bias, -votes, 0, 1))  # a bit c is worth c − 1
     return LutNetwork(
         config.n_in, config.input_bits, tuple(layers), model.input_quantiser(), config.classes, True, notes
     )

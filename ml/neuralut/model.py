@@ -60,7 +60,7 @@ class LutNet(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.quantisers = nn.ModuleList(quantisers)
         self.out_offset = nn.Parameter(torch.tensor(OUTPUT_OFFSET))
-        self.out_weight = nn.Parameter(torch.tensor(OUTPUT_WEIGHT))
+        self.out_weight = nn.Parameter(torch.tensor(OUTPUT_WEIGHT / max(config.votes, 1) ** 0.5))
 
     @property
     def stack(self) -> list[tuple[LutLayer, BatchNormQuant]]:
@@ -89,7 +89,7 @@ class LutNet(nn.Module):
         q = self.quantise_input(x)
         for layer, quantise in self.stack:
             q = quantise(layer(q))
-        return class_scores(q, self.out_offset, self.out_weight, self.quantisers[-1])
+        return class_scores(q, self.out_offset, self.out_weight, self.quantisers[-1], self.config.votes)
 
     def input_quantiser(self) -> InputQuantiser:
         """Raw features to codes with normalisation, batch norm and scale folded once, in float64."""
@@ -107,7 +107,8 @@ class LutNet(nn.Module):
             block: samples at a time; bounds the memory.
 
         Returns:
-            Codes [batch, n] of the inputs and of every layer; signed codes as offset binary.
+            Codes [batch, n] of the inputs and of every layer, and the counts where classes are voted for;
+            signed codes as offset binary.
 
         Raises:
             ShapeError: wrong shape or not finite.
@@ -123,7 +124,11 @@ class LutNet(nn.Module):
                 inputs = function.values(codes.T)[function.conn]
                 codes = function.codes(function.real(inputs)).T
                 output.append(codes)
-        return [np.concatenate(parts) for parts in outputs]
+        codes_of = [np.concatenate(parts) for parts in outputs]
+        if votes := self.config.votes:
+            counts = codes_of[-1].reshape(len(x), -1, votes).sum(2)
+            codes_of.append(counts.astype(code_dtype(votes.bit_length())))
+        return codes_of
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def margin_loss(model: Any, scores: Tensor, labels: Tensor, *, margin: float) ->
     return functional.cross_entropy(scores - handicap, labels)
 
 
-def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any) -> Tensor:
+def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any, votes: int = 0) -> Tensor:
     """Scores [batch, classes] = (q + b)·|w| − tie of the output values q [classes, batch] (paper section III-B).
 
     |w| keeps the order of the codes: the circuit drops this map and compares codes.
@@ -29,6 +29,8 @@ def class_scores(q: Tensor, offset: Tensor, weight: Tensor, quantise: Any) -> Te
     other. Here class k is handicapped by k/classes of one step, which never changes which code is highest,
     only who wins a tie; the loss sees what the circuit does. In evaluation the scores' argmax is the circuit's.
     """
+    if votes:  # q [classes·votes, batch]: a class's value is the sum of its one-bit values
+        q = q.reshape(-1, votes, q.shape[1]).sum(1)
     classes = q.shape[0]
     step = (quantise.scale * weight).abs().detach()
     handicap = step * torch.arange(classes, device=q.device, dtype=q.dtype) / classes

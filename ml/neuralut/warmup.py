@@ -76,7 +76,7 @@ class WarmupNet(nn.Module):
             n_in = layer.n_out
         self.layers, self.quantisers = nn.ModuleList(layers), nn.ModuleList(quantisers)
         self.out_offset = nn.Parameter(torch.tensor(OUTPUT_OFFSET))
-        self.out_weight = nn.Parameter(torch.tensor(OUTPUT_WEIGHT))
+        self.out_weight = nn.Parameter(torch.tensor(OUTPUT_WEIGHT / max(config.votes, 1) ** 0.5))
 
     @property
     def stack(self) -> list[tuple[MaskedLinear, BatchNormQuant]]:
@@ -89,7 +89,7 @@ class WarmupNet(nn.Module):
         q = self.quantise_input(x)
         for layer, quantise in self.stack:
             q = quantise(layer(q))
-        return class_scores(q, self.out_offset, self.out_weight, self.quantisers[-1])
+        return class_scores(q, self.out_offset, self.out_weight, self.quantisers[-1], self.config.votes)
 
     def prune(self, progress: float) -> None:
         """Prune all layers to the schedule's fan-in at `progress` in 0..1."""

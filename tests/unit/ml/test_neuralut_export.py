@@ -123,3 +123,22 @@ def test_edges_and_sums_equal_the_network_after_pruning() -> None:
     assert np.array_equal(own[2], layers[3])
     trained = model(torch.from_numpy((x * 0.5 + 0.1).T.astype(np.float32))).detach().numpy()
     assert (trained.argmax(1) == network.classify(layers[3])).mean() > 0.99  # float32 ties at a boundary
+
+
+def test_votes_are_counted_by_class() -> None:
+    layers = (LayerConfig(8, 3, 1, width=4, depth=2, skip=2), LayerConfig(12, 4, 1, width=4, depth=2, skip=2))
+    config = NetConfig("votes", 6, 1, layers, input_top=255, votes=4)
+    model = LutNet(config, 1, features=(1 / 128, -1.0), fused=False)
+    pixels = numpy_generator(2).integers(0, 256, size=(300, 6))
+    x = torch.from_numpy((pixels.T / 128 - 1).astype(np.float32))
+    model.train()
+    for _ in range(60):
+        model(x)
+    model.eval()
+    network = to_ir(model)
+    own, layers_out = model.codes(pixels), network.reference_layers(network.quantise(pixels))
+    assert config.classes == 3
+    assert np.array_equal(own[-1], layers_out[-1])
+    assert np.array_equal(layers_out[-1], layers_out[-2].reshape(300, 3, 4).sum(2))
+    assert len(np.unique(layers_out[-1])) > 2
+    assert np.array_equal(model(x).detach().numpy().argmax(1), network.classify(layers_out[-1]))
