@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from hwsim.ir.errors import ToolFailedError, ToolMissingError
+from hwsim.ir.errors import ToolFailedError, ToolMissingError, UsageError
 from rtl.lib.verilog import VerilogDesign
 
 _STANDARD = ("-std=gnu++17", "-fPIC", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0")
@@ -146,6 +146,7 @@ def library(design: VerilogDesign, driver: str, *, trace: bool, optimise: str, j
 
     Raises:
         ToolMissingError, ToolFailedError: as `call`.
+        UsageError: the cache folder can't be made.
     """
     parts = (design.digest(), driver, str(trace), optimise, _versions(), _machine(), " ".join(_VERILATE + _STANDARD))
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -153,8 +154,11 @@ def library(design: VerilogDesign, driver: str, *, trace: bool, optimise: str, j
     built = folder / f"{key}.so"
     if built.exists():
         return built
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError.of("cache folder", error, "a writable folder", "Set HWSIM_CACHE to one.") from error
     runtime = _runtime(trace, jobs, timeout_s)
-    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{key}.", dir=folder) as work:
         _build(Path(work), design, driver, trace, optimise.split(), jobs, timeout_s, runtime)
         os.replace(Path(work) / "dut.so", built)  # whole or not at all, whoever else builds the same
@@ -181,7 +185,16 @@ def _build(
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         objects = list(pool.map(compile_one, sources))
-    link = [compiler(), "-shared", "-o", str(work / "dut.so"), *objects, *map(str, runtime), "-pthread"]
+    link = [
+        compiler(),
+        "-shared",
+        "-Wl,-Bsymbolic",
+        "-o",
+        str(work / "dut.so"),
+        *objects,
+        *map(str, runtime),
+        "-pthread",
+    ]
     call(link, timeout_s, f"linking {design.top}")
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from amaranth.back import verilog
 from amaranth.hdl import Shape, Value
@@ -87,6 +88,21 @@ class VerilogDesign:
         for name in (self.top, *(port.name for port in self.ports)):
             if not _IDENTIFIER.match(name):
                 raise UsageError.of("Verilog name", repr(name), "letters, digits and _", "Choose a plain identifier.")
+
+    @classmethod
+    def read(cls, paths: Iterable[str | os.PathLike[str]], top: str, ports: Sequence[Port], **clocking: str) -> Self:
+        """A design from Verilog files, in compile order; `clocking` may name `clock` and `reset`.
+
+        Raises:
+            UsageError: a file is missing or unreadable.
+        """
+        sources = {}
+        for path in map(Path, paths):
+            try:
+                sources[path.name] = path.read_text()
+            except OSError as error:
+                raise UsageError.of("Verilog file", error, "a readable file", "Check the path.") from error
+        return cls(top, sources, tuple(ports), **clocking)
 
     def port(self, name: str) -> Port:
         """The port called `name`.

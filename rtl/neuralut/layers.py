@@ -77,7 +77,7 @@ def rom_verilog(name: str, table: np.ndarray, address_bits: int, bits: int, rom:
 
 
 def lookup(m: Module, layer: LutLayer, bus: Value, place: Place, platform: object) -> Value:
-    """Output bus of a LUT layer; its tables go to `platform` as file ``<module>.v`` unless `place.rom` is "amaranth"."""
+    """Output bus of a LUT layer; its tables go to `platform` as file ``<module>.v``, but not as "amaranth"."""
     as_text = place.rom != "amaranth" and hasattr(platform, "add_file")
     outputs, texts = [], []
     for k in range(layer.n_out):

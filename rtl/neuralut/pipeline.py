@@ -174,9 +174,9 @@ class StreamPipeline(_Pipeline):
         m = Module()
         valid = Signal(self.latency)
         advance = Signal()
-        m.d.comb += [advance.eq(~valid[-1] | self.out.ready), self.inp.ready.eq(advance), self.out.valid.eq(valid[-1])]
-        with m.If(advance):
+        with m.If(advance):  # first in the module, so that registers keep their own names in the Verilog
             m.d.sync += valid.eq((valid << 1) | self.inp.valid)
+        m.d.comb += [advance.eq(~valid[-1] | self.out.ready), self.inp.ready.eq(advance), self.out.valid.eq(valid[-1])]
         out = self._wire(m, self.inp.payload.as_value(), platform, advance, reset_less=True)
         m.d.comb += self.out.payload.as_value().eq(out)
         return m

@@ -181,6 +181,13 @@ def test_broken_verilog_is_a_tool_error(tmp_path, monkeypatch):
     assert list((tmp_path / "verilated").iterdir()) == []
 
 
-def test_time_limit(monkeypatch):
+def test_unwritable_cache_says_how_to_mend(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HWSIM_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UsageError, match="Set HWSIM_CACHE"):
+        Verilated(build(mixed()))
+
+
+def test_time_limit():
     with pytest.raises(ToolFailedError, match=r"no end after 0\.1 s"):
         toolchain.call(["sleep", "5"], 0.1, "a slow tool")

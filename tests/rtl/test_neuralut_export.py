@@ -46,11 +46,13 @@ def test_readme_states_ports_and_latency(tmp_path):
 def test_exported_files_simulate_by_themselves(tmp_path):
     network = mixed()
     export(network, NeuralutArch(), tmp_path, name="net")
-    sources = {name: (tmp_path / name).read_text() for name in (tmp_path / "files.f").read_text().split()}
+    paths = [tmp_path / name for name in (tmp_path / "files.f").read_text().split()]
     ports = (Port("codes_in", "in", 1, 12), Port("codes_out", "out", 1, 6))
-    dut = Verilated(VerilogDesign("net", sources, ports).with_lanes(codes_in=6, codes_out=3))
+    dut = Verilated(VerilogDesign.read(paths, "net", ports).with_lanes(codes_in=6, codes_out=3))
     x = np.random.default_rng(5).integers(0, 4, (100, 6))
     assert np.array_equal(dut.run(x).outputs, network.reference(x))
+    with pytest.raises(UsageError, match=r"Verilog file: got .*No such file"):
+        VerilogDesign.read([tmp_path / "gone.v"], "net", ports)
 
 
 def test_combinational_network_gets_a_path_constraint(tmp_path):
