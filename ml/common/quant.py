@@ -179,7 +179,8 @@ class BatchNormQuant(nn.Module):
 
     `fused` chooses the numba kernels for training on a CPU; the torch path is used elsewhere and is the
     equality reference. `offset` adds one learned scalar after the normalisation (the network's input).
-    `inward` also lets gradients through that would bring a value back from outside the range.
+    `inward` also lets gradients through that would bring a value back from outside the range; it is for the
+    outputs, where a wrong class that saturates would else never come down (hidden layers diverge with it).
     With `fixed` set, training normalises by the running statistics as evaluation does, and leaves them alone.
     """
 

@@ -33,14 +33,12 @@ class LutNet(nn.Module):
         seed: masks come from the stream "mask", weights from "weights".
         features: (gain, offset) that turn a raw feature of the data set into the x of training.
         fused: use the numba kernels on the CPU; False is the plain torch reference.
-        inward: let saturated hidden values back in too (`BatchNormQuant`); the outputs' always are.
     """
 
     features: Tensor
 
     def __init__(
-        self, config: NetConfig, seed: int, features: tuple[float, float] = (1.0, 0.0), fused: bool = True,
-        inward: bool = False,
+        self, config: NetConfig, seed: int, features: tuple[float, float] = (1.0, 0.0), fused: bool = True
     ) -> None:
         super().__init__()
         self.config = config
@@ -55,7 +53,7 @@ class LutNet(nn.Module):
             else:
                 conn = random_mask(n_in, layer.n_out, layer.fan_in, torch_generator(seed, "mask", i))
             layers.append(LutLayer(layer, conn, torch_generator(seed, "weights", i), fused))
-            quantisers.append(BatchNormQuant(layer.n_out, config.output_spec(i), None, fused, inward or i == last))
+            quantisers.append(BatchNormQuant(layer.n_out, config.output_spec(i), None, fused, i == last))
             n_in = layer.n_out
         self.layers = nn.ModuleList(layers)
         self.quantisers = nn.ModuleList(quantisers)

@@ -47,8 +47,7 @@ class RunSpec:
 
     config: named shape; kind, degree: function inside the tables; scale: width of the hidden layers;
     warmup: epochs of dense warm-up that learn the masks, 0 for random masks; shift, moved: augmentation of
-    images; decay: weight decay; margin: of the loss, in steps of the output code; inward: let gradients bring
-    saturated hidden values back.
+    images; decay: weight decay; margin: of the loss, in steps of the output code.
     """
 
     config: str = "digits"
@@ -67,7 +66,6 @@ class RunSpec:
     smoothing: float = 0.0
     beta1: float = 0.5
     margin: float = 0.0
-    inward: int = 0
 
     def network(self) -> NetConfig | OneInputConfig:
         """The shape after kind and scale.
@@ -135,7 +133,7 @@ def train_network(
     if isinstance(shape, OneInputConfig):
         model = OneInputNet(shape, spec.seed, task.features)
     else:
-        model = LutNet(shape, spec.seed, task.features, inward=bool(spec.inward))
+        model = LutNet(shape, spec.seed, task.features)
     model.quantise_input.calibrate(task.normalised(task.x_train))
     if spec.warmup and isinstance(model, LutNet):
         model.set_masks(learn_masks(spec, task, out, progress))
