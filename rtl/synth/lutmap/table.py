@@ -23,8 +23,8 @@ from rtl.synth.lutmap.realise import Realiser, Tries
 from rtl.synth.lutmap.tidy import absorb_nodes
 
 _SELECT = 0b11100100  # address (s, a, b), s lowest: s ? b : a
-_TRIES = (Tries(0, 1), Tries(2, 4), Tries(6, 8))
-_BUILT = (1, 3, 4)  # recipes that are built, by effort
+_TRIES = (Tries(), Tries(("last", "first"), 0, 1), Tries(("last", "first", "mean", "none"), 6, 3))
+_BUILT = (1, 2, 4)  # recipes that are built, by effort
 
 
 @dataclass(frozen=True, eq=False)
