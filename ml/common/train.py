@@ -97,9 +97,9 @@ def _snapshot(model: nn.Module) -> dict[str, Tensor]:
 class Trainer:
     """Fits `model` to `batches`, judging by `evaluate(model) → accuracy on held-out data`.
 
-    `on_epoch(model, optimiser, epoch)` runs before each epoch and may change masks in place. With
-    `select=False` the last state is kept instead of the best one. `loss(model, scores, labels)` replaces the
-    cross-entropy.
+    Batches follow the model to its device. `on_epoch(model, optimiser, epoch)` runs before each epoch and may
+    change masks in place. With `select=False` the last state is kept instead of the best one.
+    `loss(model, scores, labels)` replaces the cross-entropy.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Trainer:
     def _resume(self) -> None:
         if self.checkpoint is None or not self.checkpoint.exists():
             return
-        state = torch.load(self.checkpoint, weights_only=False)
+        state = torch.load(self.checkpoint, weights_only=False, map_location="cpu")
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.result, self.epoch = state["best"], state["result"], state["epoch"]
@@ -153,7 +153,9 @@ class Trainer:
     def _train_epoch(self) -> float:
         self.model.train()
         total, count, steps = 0.0, 0, self.batches.steps
+        device = next(self.model.parameters()).device
         for i, (x, labels) in enumerate(self.batches.epoch(self.epoch)):
+            x, labels = x.to(device), labels.to(device)
             rate = self.config.rate(self.epoch * steps + i, steps)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * group["base"]

@@ -69,8 +69,8 @@ class EdgeLayer(nn.Module):
         count = max(round(share * len(score)), 1)
         keep = torch.zeros_like(score)
         keep[score.topk(count).indices] = 1
-        best = score.reshape(self.n_out, self.n_in).argmax(1) + torch.arange(self.n_out) * self.n_in
-        keep[best] = 1
+        first = torch.arange(0, len(score), self.n_in, device=score.device)
+        keep[first + score.reshape(self.n_out, self.n_in).argmax(1)] = 1
         self.keep.copy_(keep)
 
 

@@ -66,9 +66,9 @@ def load_task(name: str, **options: Any) -> Task:
 
 def accuracy(model: torch.nn.Module, x: Tensor, y: np.ndarray, block: int = 5000) -> float:
     """Share of samples [n_in, n] whose first largest score is at the label; the model is not changed."""
-    right = 0
+    right, device = 0, next(model.parameters()).device
     with torch.no_grad():
         for start in range(0, x.shape[1], block):
-            scores = model(x[:, start : start + block]).numpy()
+            scores = model(x[:, start : start + block].to(device)).cpu().numpy()
             right += int((scores.argmax(axis=1) == y[start : start + block]).sum())
     return right / len(y)

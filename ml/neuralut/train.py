@@ -26,6 +26,7 @@ import torch
 from hwsim.ir import io
 from hwsim.ir.errors import EquivalenceError, HwsimError, UsageError
 from hwsim.ir.lut import LutNetwork
+from ml.common.device import choose
 from ml.common.train import FitConfig, FitResult, Progress, Trainer, save_atomic
 from ml.neuralut import one_input
 from ml.neuralut.configs import KINDS, NetConfig, OneInputConfig, named, one_input_configs
@@ -110,12 +111,15 @@ def _fit(
     return trainer.fit()
 
 
-def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress | None) -> list[torch.Tensor]:
+def learn_masks(
+    spec: RunSpec, task: Task, out: Path | None, progress: Progress | None, device: torch.device
+) -> list[torch.Tensor]:
     """Masks of every layer from the dense warm-up (resumable like the training itself)."""
     shape = spec.network()
     assert isinstance(shape, NetConfig)  # only L-LUT networks have masks; `train_network` asks for no others
     model = WarmupNet(shape, spec.seed, task.features)
     model.quantise_input.calibrate(task.normalised(task.x_train))
+    model.to(device)
 
     def prune(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
         net.prune(epoch / (PRUNE_UNTIL * spec.warmup))
@@ -125,9 +129,10 @@ def learn_masks(spec: RunSpec, task: Task, out: Path | None, progress: Progress 
 
 
 def train_network(
-    spec: RunSpec, task: Task, out: Path | None = None, progress: Progress | None = None
+    spec: RunSpec, task: Task, out: Path | None = None, progress: Progress | None = None, device: str = "auto"
 ) -> tuple[Net, FitResult]:
-    """Train (or resume) one network; it is returned in its selected state, in evaluation mode."""
+    """Train (or resume) one network on `device`; it is returned on the CPU, selected, in evaluation mode."""
+    where = choose(device)
     shape = spec.network()
     model: Net
     if isinstance(shape, OneInputConfig):
@@ -136,7 +141,8 @@ def train_network(
         model = LutNet(shape, spec.seed, task.features)
     model.quantise_input.calibrate(task.normalised(task.x_train))
     if spec.warmup and isinstance(model, LutNet):
-        model.set_masks(learn_masks(spec, task, out, progress))
+        model.set_masks(learn_masks(spec, task, out, progress, where))
+    model.to(where)
 
     def hook(net: Any, _: torch.optim.Optimizer, epoch: int) -> None:
         if isinstance(net, OneInputNet):
@@ -147,7 +153,7 @@ def train_network(
     # a pruned network is selected only by its last state: earlier ones have more edges
     checkpoint = out / "checkpoint.pt" if out else None
     result = _fit(spec, spec.epochs, model, task, hook, checkpoint, progress, isinstance(model, LutNet))
-    return model.eval(), result
+    return model.cpu().eval(), result
 
 
 def tables_of(model: Net, meta: dict[str, str] | None = None) -> LutNetwork:
@@ -173,11 +179,13 @@ def check_codes(model: Net, network: LutNetwork, x: np.ndarray) -> np.ndarray:
     return layers[-1]
 
 
-def run(spec: RunSpec, out: Path, progress: Progress | None = None, **data_options: Any) -> dict[str, Any]:
+def run(
+    spec: RunSpec, out: Path, progress: Progress | None = None, device: str = "auto", **data_options: Any
+) -> dict[str, Any]:
     """Train, export, check and summarise one run in folder `out`; returns the summary."""
     started = time.time()
     task = load_task(spec.data, **data_options)
-    model, result = train_network(spec, task, out, progress)
+    model, result = train_network(spec, task, out, progress, device)
     save_atomic(model.state_dict(), out / "model.pt")
     meta = {"data": task.dataset.variant, "run": json.dumps(asdict(spec), sort_keys=True)}
     network = tables_of(model, meta)
@@ -215,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", type=type(value), default=value, choices=choices)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--quiet", action="store_true")
     return parser
 
@@ -222,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     options = vars(_parser().parse_args(arguments))
-    out, threads, quiet = options.pop("out"), options.pop("threads"), options.pop("quiet")
+    out, threads, quiet, device = (options.pop(name) for name in ("out", "threads", "quiet", "device"))
     torch.set_num_threads(threads)
 
     def tell(done: int, total: int, note: str) -> None:
@@ -231,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if threads < 1:
             raise UsageError.of("--threads", threads, "at least 1", "Change it.")
-        summary = run(RunSpec(**options), out, None if quiet else tell)
+        summary = run(RunSpec(**options), out, None if quiet else tell, device)
     except HwsimError as error:
         print(error, file=sys.stderr)
         return error.exit_code

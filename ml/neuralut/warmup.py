@@ -102,6 +102,6 @@ class WarmupNet(nn.Module):
     def masks(self) -> list[Tensor]:
         """Connections int64 [n_out, F] of every layer, sorted.  Valid after the last pruning."""
         return [
-            layer.keep.topk(config.fan_in, dim=1).indices.sort(1).values
+            layer.keep.topk(config.fan_in, dim=1).indices.sort(1).values.cpu()
             for (layer, _), config in zip(self.stack, self.config.layers, strict=True)
         ]
