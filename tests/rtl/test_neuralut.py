@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -25,13 +31,20 @@ def codes_for(network: LutNetwork, n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 1 << network.input_bits, (n, network.n_inputs))
 
 
-def assert_equal(network: LutNetwork, arch: NeuralutArch, **options: str) -> Verilated:
+def every_code(network: LutNetwork) -> np.ndarray:
+    """All input codes of a small network."""
+    bits = network.n_inputs * network.input_bits
+    shifts = network.input_bits * np.arange(network.n_inputs)
+    return (np.arange(1 << bits)[:, None] >> shifts) & ((1 << network.input_bits) - 1)
+
+
+def assert_equal(network: LutNetwork, arch: NeuralutArch, x: np.ndarray | None = None, **options: str) -> Verilated:
     dut = Verilated(build(network, arch, **options))
-    x = codes_for(network, 300)
+    x = codes_for(network, 300) if x is None else x
     run, latency = dut.run(x), arch.latency(len(network.layers))
     assert np.array_equal(run.outputs, network.reference(x))
     assert set(run.latency.tolist()) == {latency}
-    assert (run.interval, run.cycles, run.accepted) == (1, 300 + latency, 300)
+    assert (run.interval, run.cycles, run.accepted) == (1, len(x) + latency, len(x))
     return dut
 
 
@@ -41,10 +54,11 @@ def test_codes_and_cycles(make, arch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"hierarchy": "flat"}, {"rom": "amaranth"}, {"rom": "memory"}, {"rom": "amaranth", "hierarchy": "flat"}]
+    "options",
+    [{}, {"hierarchy": "flat"}, {"rom": "amaranth"}, {"rom": "memory"}, {"rom": "amaranth", "hierarchy": "flat"}],
 )
-def test_rom_styles_and_hierarchies_agree(options):
-    assert_equal(mixed(), NeuralutArch(ports="stream"), **options)
+def test_rom_styles_and_hierarchies_agree_on_every_input(options):
+    assert_equal(mixed(), NeuralutArch(ports="stream"), every_code(mixed()), **options)
 
 
 def test_memory_roms_of_wide_and_one_bit_tables():
@@ -57,20 +71,38 @@ def test_memory_roms_of_wide_and_one_bit_tables():
 def test_drawn_networks(network: LutNetwork, arch: NeuralutArch):
     outputs = network.reference(codes_for(network, 64))
     assume(arch.ports == "stream" or (outputs != outputs[0]).any())  # a constant shows no latency
-    assert_equal(network, arch)
+    dut = assert_equal(network, arch)
+    if arch.ports == "stream":
+        assert_same_cycles(dut, network, arch, 0.6, 0.7)
+
+
+def assert_same_cycles(dut: Verilated, network: LutNetwork, arch: NeuralutArch, offer: float, take: float) -> None:
+    """Every handshake of every cycle as in the cycle model, for random patterns of these densities."""
+    rng, x = np.random.default_rng(7), codes_for(network, 400)
+    in_valid, out_ready = rng.random(500) < offer, rng.random(500) < take
+    run = dut.run(x, in_valid=in_valid, out_ready=out_ready)
+    model = simulate_stream(network, x, arch, in_valid, out_ready)
+    for name in ("in_fire", "out_fire", "out_valid", "outputs", "latency", "accepted", "cycles"):
+        assert np.array_equal(getattr(run, name), getattr(model, name)), (name, offer, take)
 
 
 @pytest.mark.parametrize("register_every", [1, 4])
 def test_back_pressure_cycle_for_cycle_with_the_cycle_model(register_every: int):
     network, arch = mixed(), NeuralutArch(ports="stream", register_every=register_every)
-    dut, rng, x = Verilated(build(network, arch)), np.random.default_rng(7), codes_for(network, 400)
+    dut = Verilated(build(network, arch))
     for offer, take in ((0.5, 0.5), (0.9, 0.2), (0.2, 0.9), (1.0, 1.0), (1.0, 0.0)):
-        in_valid, out_ready = rng.random(500) < offer, rng.random(500) < take
-        run, model = dut.run(x, in_valid=in_valid, out_ready=out_ready), None
-        model = simulate_stream(network, x, arch, in_valid, out_ready)
-        for name in ("in_fire", "out_fire", "out_valid", "outputs", "latency", "accepted"):
-            assert np.array_equal(getattr(run, name), getattr(model, name)), (name, offer, take)
-        assert run.cycles == 500
+        assert_same_cycles(dut, network, arch, offer, take)
+
+
+def test_one_changed_table_entry_is_seen():
+    network = mixed()
+    x = every_code(network)
+    addresses = network.layers[2].address(network.reference_layers(x)[1])[:, 0]
+    table, address = network.layers[2].table.copy(), addresses[0]
+    table[0, address] ^= 1
+    dut = Verilated(build(replace(network, layers=(*network.layers[:2], replace(network.layers[2], table=table)))))
+    wrong = (dut.run(x).outputs != network.reference(x)).any(axis=1)
+    assert np.array_equal(wrong, addresses == address)
 
 
 def test_same_network_same_bytes():
@@ -78,6 +110,17 @@ def test_same_network_same_bytes():
         first, second = (to_verilog(build(mixed(), NeuralutArch(ports=ports)), "net") for _ in range(2))
         assert first.sources == second.sources
         assert first.digest() == second.digest()
+
+
+def test_same_bytes_in_another_process():
+    code = (
+        "from rtl_networks import mixed; from rtl.neuralut import build; from rtl.lib.verilog import to_verilog;"
+        "print(to_verilog(build(mixed()), 'net').digest())"
+    )
+    here = Path(__file__).parent
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1])]), "PYTHONHASHSEED": "12345"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == to_verilog(build(mixed()), "net").digest()
 
 
 @pytest.mark.parametrize("options", [{}, {"hierarchy": "flat"}, {"rom": "amaranth"}, {"rom": "memory"}])
