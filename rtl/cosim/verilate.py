@@ -299,6 +299,8 @@ class Verilated:
         )  # fmt: skip
 
     def _simulation(self, trace: object, cycles: int) -> _Simulation:
+        if trace is not None and Path(os.fspath(trace)).suffix == ".fst":
+            raise UsageError.of("trace format", trace, "a VCD file", "Name it *.vcd; vcd2fst converts it.")
         lib = self._lib if trace is None else self._load(trace=True)
         return _Simulation(lib, None if trace is None else Path(os.fspath(trace)), cycles)
 

@@ -158,6 +158,8 @@ def test_trace_holds_the_asked_cycles(tmp_path):
     assert "inp__payload" in text
     times = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
     assert max(times) in (22, 23)  # two steps a cycle, two cycles of reset
+    with pytest.raises(UsageError, match="trace format"):
+        dut.run(np.zeros((1, 6), int), trace=tmp_path / "wave.fst")
     with pytest.raises(ToolFailedError, match="VCD trace"):
         dut.run(np.zeros((1, 6), int), trace=tmp_path)
 
