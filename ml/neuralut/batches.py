@@ -17,6 +17,8 @@ from torch import Tensor
 from hwsim.ir.errors import check_shape
 from ml.common.seed import numpy_generator
 
+LINE = 16  # float32 values in a cache line
+
 
 @cache
 def _shift_kernel() -> Any:
@@ -25,14 +27,14 @@ def _shift_kernel() -> Any:
     @njit
     def gather(images, rows, dy, dx, table, out):
         height, width = images.shape[1], images.shape[2]
-        for b in range(len(rows)):
-            image = images[rows[b]]
+        for first in range(0, len(rows), LINE):  # a cache line of every output row at a time
+            last = min(first + LINE, len(rows))
             for i in range(height):
-                y = i + dy[b]
                 for j in range(width):
-                    x = j + dx[b]
-                    inside = 0 <= y < height and 0 <= x < width
-                    out[i * width + j, b] = table[image[y, x]] if inside else table[0]
+                    for b in range(first, last):
+                        y, x = i + dy[b], j + dx[b]
+                        inside = 0 <= y < height and 0 <= x < width
+                        out[i * width + j, b] = table[images[rows[b], y, x]] if inside else table[0]
 
     return gather
 
