@@ -32,7 +32,7 @@ _BATCH = 8192  # samples whose codes are held at a time
 
 
 @nb.njit(cache=True)
-def _lookup(codes, connections, table, bits, counts, out):  # type: ignore[no-untyped-def]
+def _lookup(codes, connections, table, bits, counts, out):
     """out[s, k] = table[k, a] and counts[k, a] += 1, a = Σ_j code_j · 2^(β(F−1−j))."""
     n_out, fan_in = connections.shape
     for s in range(codes.shape[0]):
@@ -45,7 +45,7 @@ def _lookup(codes, connections, table, bits, counts, out):  # type: ignore[no-un
 
 
 @nb.njit(cache=True)
-def _widen(seen, bits, fan_in, out):  # type: ignore[no-untyped-def]
+def _widen(seen, bits, fan_in, out):
     """out[a] = some address one code step (±1 in one code) from a, or a itself, is seen."""
     top = (1 << bits) - 1
     for a in range(len(seen)):
@@ -185,7 +185,7 @@ def compress(
     fill: Fill,
     *,
     rarity: Sequence[int] | int = 1,
-    margin: int = 0,
+    margin: Sequence[int] | int = 0,
     live: Sequence[np.ndarray] | None = None,
     progress: Progress | None = None,
 ) -> Compressed:
@@ -195,21 +195,19 @@ def compress(
         network: the network.
         codes: training input codes [samples, n_inputs].
         fill: ``fill(table, care, weight) → table``: any table equal where `care` holds.
-        rarity: see `care_masks`; one value or one a layer.
-        margin: see `care_masks`.
+        rarity, margin: see `care_masks`; one value or one a layer.
         live: L-LUTs worth the work, bool [n_out] a layer; the others keep their tables.
         progress: called after every layer with (done, total, note).
     """
     thresholds = [rarity] * len(network.layers) if isinstance(rarity, int) else list(rarity)
+    margins = [margin] * len(network.layers) if isinstance(margin, int) else list(margin)
     signal = network.check_codes(codes)
     masks: list[np.ndarray | None] = []
     for i, layer in enumerate(network.layers):
         after, counts = step_layer(layer, signal)
         mask = None
         if isinstance(layer, LutLayer) and counts is not None:
-            mask = care_masks(layer, counts, thresholds[i], margin)
-            if live is not None:
-                mask[~live[i]] = True
+            mask = _kept(layer, counts, thresholds[i], margins[i], live, i)
             layer = fill_layer(layer, counts, mask, fill)
             network = with_layer(network, i, layer)
             after = step_layer(layer, signal)[0] if thresholds[i] > 1 else after
@@ -235,7 +233,7 @@ def tune_rarity(
     labels: np.ndarray,
     fill: Fill,
     *,
-    candidates: Sequence[int] = (3, 2),
+    candidates: Sequence[int] = (3, 2, 1),
     max_loss: float = 0.05,
     held_out: int = 10_000,
     live: Sequence[np.ndarray] | None = None,
@@ -243,33 +241,51 @@ def tune_rarity(
 ) -> Compressed:
     """Compress with the rarest thresholds that samples held out from `codes` allow.
 
-    Each layer in turn takes the largest candidate whose loss on the last `held_out` samples, with thresholds
-    and tables fitted on the others, stays within `max_loss` points; else 1. Then all of `codes` fill the
-    tables. If even 1 loses more, one-step margins protect seen addresses.
+    Layer by layer, on tables fitted without the last `held_out` samples: the first candidate whose loss on
+    those, all layers so far compressed, stays within `max_loss` points; where none does, one-step margins
+    around seen addresses, and a threshold of 1. Then all of `codes` fill the tables with these thresholds.
+    Samples that the network was trained on flatter it: keep the candidates small.
     """
     if not 0 < held_out < len(codes):
         raise UsageError.of("held_out", held_out, f"1..{len(codes) - 1}", "Hold some samples out, and fit on some.")
     fit, hold, truth = codes[:-held_out], codes[-held_out:], labels[-held_out:]
     base = accuracy(network, hold, truth)
-    thresholds = [1] * len(network.layers)
-
-    def loss(levels: Sequence[int], margin: int = 0) -> float:
-        return base - accuracy(
-            compress(network, fit, fill, rarity=levels, margin=margin, live=live).network, hold, truth
-        )
-
-    best = loss(thresholds)
-    margin = 0 if best <= max_loss else 1
-    if margin:
-        best = loss(thresholds, 1)
-    for i in range(len(thresholds) if not margin else 0):
-        for candidate in candidates:
-            trial = [*thresholds[:i], candidate, *thresholds[i + 1 :]]
-            lost = loss(trial)
+    trial, signal, lost = network, network.check_codes(fit), 0.0
+    thresholds: list[int] = []
+    margins: list[int] = []
+    for i in range(len(network.layers)):
+        for rarity, margin in [*((candidate, 0) for candidate in candidates), (1, 1)]:
+            layer = _filled(network, i, signal, fill, rarity, margin, live)
+            lost = base - accuracy(with_layer(trial, i, layer), hold, truth)
             if progress is not None:
-                progress(i + 1, len(thresholds), f"rarity {candidate} loses {lost:.2f} points held out")
-            if lost <= max_loss:
-                thresholds, best = trial, lost
+                progress(i + 1, len(network.layers), f"rarity {rarity}, margin {margin}: {lost:+.2f} points held out")
+            if lost <= max_loss or not isinstance(layer, LutLayer):
                 break
-    done = compress(network, codes, fill, rarity=thresholds, margin=margin, live=live)
-    return replace(done, held_out_loss=best)
+        trial = with_layer(trial, i, layer)
+        signal = step_layer(layer, signal)[0]
+        thresholds.append(rarity)
+        margins.append(margin)
+    done = compress(network, codes, fill, rarity=thresholds, margin=margins, live=live)
+    return replace(done, held_out_loss=lost)
+
+
+def _filled(
+    network: LutNetwork, i: int, signal: np.ndarray, fill: Fill, rarity: int, margin: int,
+    live: Sequence[np.ndarray] | None,
+) -> Layer:  # fmt: skip
+    """Layer i with tables filled for the codes that reach it; adders as they are."""
+    layer = network.layers[i]
+    if not isinstance(layer, LutLayer):
+        return layer
+    counts = step_layer(layer, signal)[1]
+    assert counts is not None
+    return fill_layer(layer, counts, _kept(layer, counts, rarity, margin, live, i), fill)
+
+
+def _kept(
+    layer: LutLayer, counts: np.ndarray, rarity: int, margin: int, live: Sequence[np.ndarray] | None, i: int
+) -> np.ndarray:
+    mask = care_masks(layer, counts, rarity, margin)
+    if live is not None:
+        mask[~live[i]] = True
+    return mask

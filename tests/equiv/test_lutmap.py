@@ -217,6 +217,16 @@ def test_progress_and_shared_nodes() -> None:
     assert mapped.total == mapped.luts[0] == mapped.luts[1]
 
 
+@pytest.mark.slow
+def test_processes_give_the_same_netlist() -> None:
+    rng = np.random.default_rng(7)
+    table = np.stack([smooth_table(rng, 8, 2) for _ in range(4)]).astype(np.uint8)
+    layer = LutLayer(rng.integers(0, 9, (4, 4)).astype(np.int32), table, 2, 2)
+    one, two = map_layer(layer, 9), map_layer(layer, 9, jobs=2)
+    assert np.array_equal(one.netlist.tables, two.netlist.tables)
+    assert np.array_equal(one.netlist.fan_in, two.netlist.fan_in)
+
+
 def test_repeated_connections() -> None:
     layer = LutLayer(np.array([[1, 0, 1]], np.int32), np.arange(64, dtype=np.uint8)[None], 2, 6)
     table, inputs = merge_repeats(layer.table[0].astype(np.uint16), address_inputs(layer, 0))

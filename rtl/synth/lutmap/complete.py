@@ -22,6 +22,7 @@ from rtl.synth.lutmap.lattice import MAX_LATTICE_VARS, build_lattice, make_plan
 FREE = -1
 _SIZES = (6, 7, 8)  # of bound sets: wide ones pay where few addresses are free, narrow ones where many are
 _SPLITS = 60  # tried of each size
+_BITS_PRICED = 10  # variables up to which the bits are planned apart too
 _PLANNED = 5  # splits of each size whose completed table is planned
 
 
@@ -152,4 +153,13 @@ def complete_table(table: np.ndarray, care: np.ndarray, weight: np.ndarray | Non
 
 
 def _price(table: np.ndarray) -> float:
+    """Estimated LUTs: the joint plan, or where that takes no time the bits' own plans if they are cheaper."""
+    n = len(table).bit_length() - 1
+    joint = _plan_cost(table)
+    if n > _BITS_PRICED:
+        return joint
+    return min(joint, sum(_plan_cost(table >> b & 1) for b in range(int(table.max()).bit_length())))
+
+
+def _plan_cost(table: np.ndarray) -> float:
     return float(make_plan(build_lattice(np.ascontiguousarray(table, np.uint16))).cost[0, -1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from hwsim.ir.lut import LutLayer, LutNetwork
 from rtl.synth.lutmap.builder import Builder
 from rtl.synth.lutmap.check import Checker
 from rtl.synth.lutmap.options import MapOptions
-from rtl.synth.lutmap.table import map_into
+from rtl.synth.lutmap.table import map_alone
 
 Progress = Callable[[int, int, str], None]
 
@@ -131,6 +131,7 @@ def map_layer(
     *,
     which: np.ndarray | None = None,
     options: MapOptions | None = None,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> LayerMap:
     """Map and prove the L-LUTs of one layer.
@@ -140,6 +141,7 @@ def map_layer(
         n_in: codes it can read.
         which: bool [n_out], L-LUTs to map; None = all.
         options: see `MapOptions`.
+        jobs: processes (joblib); the netlist does not depend on it.
         progress: called after every L-LUT with (done, total, note).
 
     Raises:
@@ -154,9 +156,8 @@ def map_layer(
     builder = Builder(n_in * beta)
     outputs, luts = [-2] * (layer.n_out * layer.bits_out), np.zeros(layer.n_out, np.int64)
     todo = np.flatnonzero(which).tolist()
-    for done, k in enumerate(todo, 1):
-        table, inputs = merge_repeats(layer.table[k].astype(np.uint16), address_inputs(layer, k))
-        found = map_into(builder, table, layer.bits_out, [2 * i for i in inputs], options)
+    for done, (k, local, kept, found) in enumerate(_map_each(layer, todo, options, jobs), 1):
+        found = builder.absorb(local, [2 * i for i in kept], found)
         outputs[k * layer.bits_out : (k + 1) * layer.bits_out] = found
         luts[k] = builder.cost(found)
         if progress is not None:
@@ -166,6 +167,25 @@ def map_layer(
     netlist = builder.netlist(outputs, names, out_names)
     prove_layer(netlist, layer, todo)
     return LayerMap(netlist, luts, which.copy())
+
+
+def _map_each(
+    layer: LutLayer, todo: list[int], options: MapOptions, jobs: int
+) -> Iterator[tuple[int, Builder, list[int], list[int]]]:
+    """(L-LUT, its network, layer input of every network input, output literals), one after the other."""
+    merged = ((k, *merge_repeats(layer.table[k].astype(np.uint16), address_inputs(layer, k))) for k in todo)
+    if jobs == 1:
+        for k, table, inputs in merged:
+            local, kept, found = map_alone(table, layer.bits_out, options)
+            yield k, local, [inputs[v] for v in kept], found
+        return
+    from joblib import Parallel, delayed
+
+    work = list(merged)
+    calls = (delayed(map_alone)(table, layer.bits_out, options) for _, table, _ in work)
+    results = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    for (k, _, inputs), (local, kept, found) in zip(work, results, strict=True):
+        yield k, local, [inputs[v] for v in kept], found
 
 
 def prove_layer(netlist: GateNetlist, layer: LutLayer, which: list[int]) -> None:
@@ -178,7 +198,12 @@ def prove_layer(netlist: GateNetlist, layer: LutLayer, which: list[int]) -> None
 
 
 def map_network(
-    network: LutNetwork, *, options: MapOptions | None = None, map_dead: bool = False, progress: Progress | None = None
+    network: LutNetwork,
+    *,
+    options: MapOptions | None = None,
+    map_dead: bool = False,
+    jobs: int = 1,
+    progress: Progress | None = None,
 ) -> NetworkMap:
     """Map and prove every layer of a network of lookup tables, layer after layer.
 
@@ -186,6 +211,7 @@ def map_network(
         network: LUT layers only (adder layers: see `rtl.synth.adders`).
         options: see `MapOptions`.
         map_dead: also map L-LUTs that nothing reads, to report both totals.
+        jobs: see `map_layer`; `NetworkMap.seconds` counts this process only.
         progress: called with (done, total, note) over all L-LUTs.
     """
     started = time.thread_time()
@@ -200,10 +226,10 @@ def map_network(
             if progress is not None:
                 progress(before + step, total, f"layer {i}: {note}")
 
-        maps.append(map_layer(layer, network.widths[i], which=live[i], options=options, progress=report))
+        maps.append(map_layer(layer, network.widths[i], which=live[i], options=options, jobs=jobs, progress=report))
         done += int(live[i].sum())
         if map_dead and not live[i].all():
-            rest = map_layer(layer, network.widths[i], which=~live[i], options=options, progress=report)
+            rest = map_layer(layer, network.widths[i], which=~live[i], options=options, jobs=jobs, progress=report)
             done += int((~live[i]).sum())
             dead_luts += rest.total
     luts = sum(layer.total for layer in maps)

@@ -115,16 +115,21 @@ def map_into(builder: Builder, table: np.ndarray, bits: int, literals: list[int]
 
     The table is mapped in a builder of its own, so that tries leave no trace, and copied over.
     """
+    local, kept, outputs = map_alone(table, bits, options)
+    return builder.absorb(local, [literals[v] for v in kept], outputs)
+
+
+def map_alone(table: np.ndarray, bits: int, options: MapOptions) -> tuple[Builder, list[int], list[int]]:
+    """Network of a table (uint16 [2^n]), the address bits that are its inputs, and its output literals."""
     table, kept = drop_idle(table)
-    wires = [literals[v] for v in kept]
-    local = Builder(len(wires))
-    if len(wires) <= 6:
-        outputs = [_small(local, table >> b & 1) for b in range(bits)]
-    elif len(wires) > MAX_LATTICE_VARS:
-        outputs = _split_off(local, table, bits, options)
-    else:
-        local, outputs = _best_recipe(table, bits, options)
-    return builder.absorb(local, wires, outputs)
+    if len(kept) <= 6:
+        local = Builder(len(kept))
+        return local, kept, [_small(local, table >> b & 1) for b in range(bits)]
+    if len(kept) > MAX_LATTICE_VARS:
+        local = Builder(len(kept))
+        return local, kept, _split_off(local, table, bits, options)
+    local, outputs = _best_recipe(table, bits, options)
+    return local, kept, outputs
 
 
 def drop_idle(table: np.ndarray) -> tuple[np.ndarray, list[int]]:
