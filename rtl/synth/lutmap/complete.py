@@ -6,7 +6,8 @@ colouring: columns with most cared entries first, each into the compatible class
 function least. Both sides of a split are merged in turn (the second on the table of merged columns), and the
 cells that are still free take the value that the original table has most often there. So the completed
 table is simple, equal to the original on every cared address, and as close to it elsewhere as that allows.
-Several splits are tried; the plan of least estimated cost wins (Wurth and Wehn 1994 merge columns the same
+Several splits are tried, on the whole table and on one from which variables that no cared entry needs were
+dropped first; the plan of least estimated cost wins (Wurth and Wehn 1994 merge columns the same
 way for incompletely specified functions; the bias to the original function is ours).
 """
 
@@ -141,6 +142,22 @@ def complete_table(table: np.ndarray, care: np.ndarray, weight: np.ndarray | Non
     if weight is not None:
         distance *= weight[:, None]
     rng = np.random.default_rng(seed)
+    best, best_cost = _search(table, care, distance, rng)
+    kept, cells, distance = _drop_variables(np.where(care, table.astype(np.int32), FREE), distance)
+    if len(kept) < n:
+        small = np.where(cells >= 0, cells, distance.argmin(axis=1)).astype(np.uint16)
+        small, cost = _search(small, cells >= 0, distance, rng)
+        if cost < best_cost:
+            address = np.arange(len(table))
+            best = small[sum((address >> v & 1) << i for i, v in enumerate(kept))]
+    return best
+
+
+def _search(
+    table: np.ndarray, care: np.ndarray, distance: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Best completion over splits of all sizes, and its estimated LUTs."""
+    n = len(table).bit_length() - 1
     best, best_cost = table, _price(table)
     for size in (size for size in _SIZES if size < n):
         tried = [_Completion(table, care, distance, bound) for bound in _splits(n, size, rng)]
@@ -149,12 +166,39 @@ def complete_table(table: np.ndarray, care: np.ndarray, weight: np.ndarray | Non
             trial = completion.table()
             if (cost := _price(trial)) < best_cost:
                 best, best_cost = trial, cost
-    return best
+    return best, best_cost
+
+
+def _drop_variables(cells: np.ndarray, weights: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Merge both halves of every variable that cared entries do not need, the cheapest change first.
+
+    Returns the variables left, their cells int32 [2^m] (value or FREE) and weights [2^m, values].
+    """
+    kept = list(range(len(cells).bit_length() - 1))
+    while kept:
+        best: tuple[float, int, np.ndarray, np.ndarray] | None = None
+        for i in range(len(kept)):
+            halves = cells.reshape(-1, 2, 1 << i)
+            low, high = halves[:, 0], halves[:, 1]
+            if np.any((low >= 0) & (high >= 0) & (low != high)):
+                continue
+            merged = np.maximum(low, high).reshape(-1)
+            summed = weights.reshape(-1, 2, 1 << i, weights.shape[1]).sum(axis=1).reshape(len(merged), -1)
+            cost = float(summed[np.arange(len(merged)), np.where(merged >= 0, merged, summed.argmin(axis=1))].sum())
+            if best is None or cost < best[0]:
+                best = cost, i, merged, summed
+        if best is None:
+            break
+        _, i, cells, weights = best
+        del kept[i]
+    return kept, cells, weights
 
 
 def _price(table: np.ndarray) -> float:
     """Estimated LUTs: the joint plan, or where that takes no time the bits' own plans if they are cheaper."""
     n = len(table).bit_length() - 1
+    if n <= 6:
+        return float(int(table.max()).bit_length())  # one LUT a bit
     joint = _plan_cost(table)
     if n > _BITS_PRICED:
         return joint
