@@ -15,6 +15,7 @@ from hwsim.ir.lut import SumLayer
 from rtl.synth import nextpnr, opensta
 from rtl.synth.abc import find_abc, lutmin
 from rtl.synth.adders import adder_verilog, signed_bits
+from rtl.synth.compare import compare_mappers
 from rtl.synth.lutmap import map_table
 from rtl.synth.netlist_verilog import lut_sizes, netlist_verilog, pipeline_verilog
 from rtl.synth.report import SynthReport, paired_luts
@@ -240,6 +241,31 @@ def test_lutmin_inside_yosys_and_native_are_proved(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     sizes.append(lutmin([table], 2)[0].n_nodes)
     assert all(0 < size <= 30 for size in sizes)
+
+
+@pytest.mark.slow
+def test_mappers_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HWSIM_CACHE", str(tmp_path))
+    address = np.arange(256)
+    table = ((address & 15) * (address >> 4)) >> 6
+    ours, abc, aig = compare_mappers([table], 2, mappers=("lutmap", "lutmin", "yosys"))
+    assert ours.proved
+    assert abc.proved
+    assert ours.luts is not None
+    assert abc.luts is not None
+    assert ours.luts[0] <= abc.luts[0]
+    assert aig.muxes is not None
+    with pytest.raises(UsageError, match="mapper: got 'vivado'"):
+        compare_mappers([table], 2, mappers=("vivado",))
+
+
+def test_a_missing_mapper_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ours, abc = compare_mappers([np.array([0, 1, 1, 0])], 1, mappers=("lutmap", "lutmin"))
+    assert ours.luts == (1,)
+    assert abc.luts is None
+    assert "is not installed" in (abc.missing or "")
 
 
 @pytest.mark.slow
