@@ -243,15 +243,18 @@ void hw_watch(void* s, const void* x, int64_t n, void* y, int64_t interval, int6
 """
 
 _STREAM = r"""extern "C" {{
-// in_valid and out_ready may be null (always 1); the run ends after `cycles` or, without patterns, when all left
+// in_valid and out_ready may be null (always 1). With patterns the run lasts `cycles`. Without, it lasts until all
+// samples left, and goes on for `drain` uncounted cycles to catch results that nobody asked for
 int64_t hw_stream(void* s, const void* x, int64_t n, int64_t cycles, const uint8_t* in_valid, const uint8_t* out_ready,
                   void* y, uint8_t* in_fire, uint8_t* out_fire, uint8_t* out_valid, int64_t* in_cycle,
                   int64_t* out_cycle, int64_t* counts) {{
   auto* sim = static_cast<Sim*>(s);
   auto* top = sim->top.get();
-  int64_t taken = 0, given = 0, t = 0;
+  constexpr int64_t drain = 64;
+  const bool patterned = in_valid || out_ready;
+  int64_t taken = 0, given = 0, t = 0, finished = 0;
   bool fresh = true;
-  for (; t < cycles && (in_valid || out_ready || given < n); ++t) {{
+  for (; t < cycles && (patterned || given < n || t < finished + drain); ++t) {{
     const bool offer = taken < n && (!in_valid || in_valid[t]);
     if (taken < n && fresh) {{ {set_x} fresh = false; }}
     top->{inp}valid = offer;
@@ -262,13 +265,13 @@ int64_t hw_stream(void* s, const void* x, int64_t n, int64_t cycles, const uint8
     if (in_fire) {{ in_fire[t] = in; out_fire[t] = out; out_valid[t] = top->{out}valid; }}
     if (out) {{
       if (given < n) {{ {get_y} out_cycle[given] = t; }}
-      ++given;
+      if (++given == n) finished = t + 1;
     }}
     if (in) {{ in_cycle[taken++] = t; fresh = true; }}
     sim->high();
   }}
   counts[0] = taken; counts[1] = given;
-  return t;
+  return patterned || given < n ? t : finished;
 }}
 }}
 """

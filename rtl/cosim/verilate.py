@@ -8,7 +8,7 @@ parameters that built it:
 - plain ports: each of a set of random samples is first held until the output has settled, then the same samples are
   sent one every `interval` cycles; the latency is the only shift at which both outputs agree.
 
-Example, checked by ``tests/rtl``::
+Example::
 
     dut = Verilated(build(network, NeuralutArch()))
     run = dut.run(codes)                # codes [batch, n_in]

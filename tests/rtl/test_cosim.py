@@ -96,18 +96,26 @@ def test_designs_that_are_no_pipeline_are_refused():
         Verilated(VerilogDesign("dut", {"dut.v": constant}, ports)).run(np.zeros((4, 1), int))
 
 
-def test_a_stream_that_loses_samples_is_refused():
-    text = """module dut (input clk, input rst, input [7:0] i__payload, input i__valid, output i__ready,
-                          output reg [7:0] o__payload, output reg o__valid, input o__ready);
+@pytest.mark.parametrize(
+    ("valid", "message"),
+    [
+        ("i__valid & (i__payload != 8'd7)", "19 results for 20 of 20 samples"),
+        ("i__valid | (o__payload == 8'd19)", r"\d+ results for 20 of 20 samples"),  # the last one again and again
+    ],
+)
+def test_a_stream_that_loses_or_repeats_samples_is_refused(valid: str, message: str):
+    text = f"""module dut (input clk, input rst, input [7:0] i__payload, input i__valid, output i__ready,
+                           output reg [7:0] o__payload, output reg o__valid, input o__ready);
       assign i__ready = 1'b1;
-      always @(posedge clk) begin o__payload <= i__payload; o__valid <= i__valid & (i__payload != 8'd7); end
+      always @(posedge clk) begin o__payload <= i__payload; o__valid <= !rst & ({valid}); end
     endmodule"""
     ports = [("i__payload", "in", 8), ("i__valid", "in", 1), ("i__ready", "out", 1)]
     ports += [("o__payload", "out", 8), ("o__valid", "out", 1), ("o__ready", "in", 1)]
     dut = Verilated(VerilogDesign("dut", {"dut.v": text}, tuple(Port(n, d, 1, w) for n, d, w in ports)))
-    with pytest.raises(EquivalenceError, match="19 results for 20 of 20 samples"):
+    with pytest.raises(EquivalenceError, match=message):
         dut.run(np.arange(20)[:, None])
-    assert len(dut.run(np.arange(7)[:, None]).outputs) == 7
+    fine = dut.run(np.arange(7)[:, None])
+    assert (len(fine.outputs), fine.cycles) == (7, 8)
 
 
 @pytest.fixture(scope="module")
