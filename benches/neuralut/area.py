@@ -36,15 +36,13 @@ def mapped(network: LutNetwork, depth_weight: float = 0.0, progress: Any = None)
 
 def measure(ctx: Context[Any], digits: Trained, hdr: Trained) -> None:
     """Every area figure that this profile measures."""
-    with ctx.stage("LUT6 mapping of the small network") as stage:
+    with ctx.stage("map and place the small network") as stage:
         if stage.todo:
             small = mapped(digits.network, progress=stage.progress)
             ctx.metric("lut6_digits", small.lut6, "LUT6", method="live L-LUTs, every table proved equivalent")
             ctx.metric("levels_digits", small.levels, "levels", method="LUT levels, sum over layers")
-    if ctx.config.place:
-        with ctx.stage("place the small network on ECP5") as stage:
-            if stage.todo:
-                _placed(ctx, digits)
+            if ctx.config.place:
+                _placed(ctx, small)
     if ctx.config.hdr5l_area:
         with ctx.stage("LUT6 mapping of HDR-5L") as stage:
             if stage.todo:
@@ -80,9 +78,10 @@ def _hdr5l(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
     )
     method = f"peak resident size of a fresh process, {growth:.0f} MiB of it by the mapping"
     ctx.metric("map_peak_mib_hdr5l", whole, "MiB", method=method)
-    shallow = mapped(hdr.network, depth_weight=ctx.config.depth_weight)
-    ctx.metric("lut6_hdr5l_shallow", shallow.lut6, "LUT6", method=f"depth_weight {ctx.config.depth_weight:g}")
-    ctx.metric("levels_hdr5l_shallow", max(shallow.map.levels), "levels", method="as lut6_hdr5l_shallow")
+    if ctx.config.shallow:
+        shallow = mapped(hdr.network, depth_weight=ctx.config.shallow)
+        ctx.metric("lut6_hdr5l_shallow", shallow.lut6, "LUT6", method=f"depth_weight {ctx.config.shallow:g}")
+        ctx.metric("levels_hdr5l_shallow", max(shallow.map.levels), "levels", method="as lut6_hdr5l_shallow")
     plots.tables(ctx, hdr.network, [layer.luts[layer.mapped] for layer in found.layers])
     plots.pipeline(ctx, placements(found.levels))
 
@@ -101,19 +100,24 @@ def placements(levels: tuple[int, ...]) -> list[dict[str, Any]]:
     return rows
 
 
-def _placed(ctx: Context[Any], digits: Trained) -> None:
-    """The small network, registers and all, placed and routed on an ECP5-85k."""
-    from rtl.lib.verilog import to_verilog
-    from rtl.neuralut import build
+def _placed(ctx: Context[Any], small: Area) -> None:
+    """The small network as mapped, a register before every layer and after the last, on an ECP5-85k."""
+    from rtl.synth.netlist_verilog import pipeline_verilog
     from rtl.synth.nextpnr import place
 
-    design = to_verilog(build(digits.network), "digits")
-    report = place(design.sources, design.top)
-    method = f"{report.tool} {report.version}, {report.device}"
-    if report.fmax_mhz is not None:
-        ctx.metric("fmax_digits_ecp5", report.fmax_mhz, "MHz", method=method)
-    if report.lut_total is not None:
-        ctx.metric("lut4_digits_ecp5", report.lut_total, "LUT4", method=method)
+    verilog = pipeline_verilog([layer.netlist for layer in small.map.layers], "digits", style="cell")
+    path = ctx.folder / "digits_mapped.v"
+    path.write_text(verilog)
+    ctx.file(path, "netlist", "The small network, mapped to LUT6 and proved equivalent, as placed.")
+    report = place({"digits.v": verilog}, "digits", mapped=True)
+    method = f"{report.tool} {report.version}, {report.device}, placed and routed"
+    for name, value, unit in (
+        ("fmax_digits_ecp5", report.fmax_mhz, "MHz"),
+        ("lut4_digits_ecp5", report.lut_total, "LUT4"),
+        ("ff_digits_ecp5", report.ff, "FF"),
+    ):
+        if value is not None:
+            ctx.metric(name, value, unit, method=method)
 
 
 def _calibrate(ctx: Context[Any]) -> None:
@@ -139,10 +143,8 @@ def _calibrate(ctx: Context[Any]) -> None:
     ctx.metric("kanele_jets_accuracy", stats.binomial(right, len(jets.y_test)).scaled(100), "%")
     count = count_network(network)
     split = f"tables {sum(count.table_lut.values())}, adders {sum(count.adder_lut.values())}"
-    error = count.error_percent()
-    ctx.metric(
-        "calibration_error_kanele_openml", error, "%", method=f"paired count against {KANELE_OPENML_LUT}; {split}"
-    )
+    method = f"paired count against {KANELE_OPENML_LUT}; {split}"
+    ctx.metric("calibration_error_kanele_openml", count.error_percent(), "%", method=method)
     ctx.metric("kanele_openml_lut6_paired", count.paired, "LUT6", method="LUTs of ≤ 5 inputs paired, adders included")
     ctx.metric("kanele_openml_lut_unpaired", count.unpaired, "LUT", method="every LUT counted once")
     ctx.metric("kanele_openml_ff", count.ff, "FF", method=f"{count.stages} stages; Vivado: {KANELE_OPENML_FF}")

@@ -32,7 +32,7 @@ class Config:
         cocotb: measure the cocotb rate beside the batch driver.
         place: place the small network on an ECP5.
         dontcare: compress HDR-5L with don't-cares (needs MNIST).
-        depth_weight: LUTs that one level less is worth in the shallow mapping of HDR-5L.
+        shallow: LUTs that one level less is worth in a second mapping of HDR-5L; 0 for none.
         train_dir: where full training runs are kept and taken from.
         train: run them.
     """
@@ -41,7 +41,7 @@ class Config:
     equality_samples: int = 0
     archs: int = 1
     stall_cycles: int = 2000
-    speed_batch: int = 65536
+    speed_batch: int = 16384
     numpy_batch: int = 4096
     slow_batch: int = 8
     rounds: int = 9
@@ -51,7 +51,7 @@ class Config:
     cocotb: bool = True
     place: bool = True
     dontcare: bool = True
-    depth_weight: float = 8.0
+    shallow: float = 0.0
     train_dir: str = "build/train/neuralut"
     train: bool = False
 
@@ -70,7 +70,7 @@ PROFILES = {
         dontcare=False,
     ),
     "quick": Config(),
-    "full": Config(train=True),
+    "full": Config(train=True, shallow=8.0),
 }
 
 

@@ -94,7 +94,7 @@ def _curves(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
                     float(np.mean([row[cost] for row in rows[plan.name]])),
                     rows[plan.name][0]["n_test"],
                 )
-                for plan in (*CURVES, *([HDR5L] if kind == "neuralut" else []))
+                for plan in CURVES
                 if plan.kind == kind
             ]
             for kind in ("neuralut", "logicnets")

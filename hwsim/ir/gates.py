@@ -79,9 +79,14 @@ class GateNetlist(Artifact):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
                 raise ArtifactError.of(f"gate_netlist.{name}", type(array), f"{np.dtype(dtype)} vector", "Convert it.")
+        self._check_graph()
+        self._check_outputs()
+
+    def _check_graph(self) -> None:
+        """Offsets grow in steps of at most six, sources come earlier, tables are no longer than 2^fan_in."""
         sizes = np.diff(self.offsets)
-        ok = len(self.offsets) == self.n_nodes + 1 and self.offsets[0] == 0 and self.offsets[-1] == len(self.fan_in)
-        if not ok or (sizes < 0).any() or (sizes > MAX_FAN_IN).any():
+        ends = len(self.offsets) == self.n_nodes + 1 and self.offsets[0] == 0 and self.offsets[-1] == len(self.fan_in)
+        if not ends or (sizes < 0).any() or (sizes > MAX_FAN_IN).any():
             raise ArtifactError.of(
                 "gate_netlist.offsets",
                 f"{len(self.offsets)} values",
@@ -103,15 +108,13 @@ class GateNetlist(Artifact):
             raise ArtifactError.of(
                 "a truth table is longer than 2^fan_in", "set bits beyond it", "zeros there", "Mask the table."
             )
-        if self.outputs.size and (
-            int(self.outputs.min()) < CONST1 or int(self.outputs.max()) >= self.n_inputs + self.n_nodes
-        ):
-            raise ArtifactError.of(
-                "gate_netlist.outputs",
-                f"{self.outputs.min()}..{self.outputs.max()}",
-                f"-2..{self.n_inputs + self.n_nodes - 1}",
-                "Mend the output list.",
-            )
+
+    def _check_outputs(self) -> None:
+        """Outputs name a signal or a constant; names are unique and complete, or absent."""
+        top = self.n_inputs + self.n_nodes - 1
+        if self.outputs.size and (int(self.outputs.min()) < CONST1 or int(self.outputs.max()) > top):
+            got = f"{self.outputs.min()}..{self.outputs.max()}"
+            raise ArtifactError.of("gate_netlist.outputs", got, f"-2..{top}", "Mend the output list.")
         for names, count, what in (
             (self.input_names, self.n_inputs, "input_names"),
             (self.output_names, self.n_outputs, "output_names"),

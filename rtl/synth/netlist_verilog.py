@@ -1,4 +1,4 @@
-"""A `GateNetlist` as Verilog-2001: one wire a node, as a shifted constant or as a Xilinx LUT primitive."""
+"""A `GateNetlist` as Verilog-2001: one wire a node, as a constant's bit, a Xilinx LUT or a yosys ``$lut`` cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from hwsim.ir.errors import UsageError
 from hwsim.ir.gates import CONST0, CONST1, GateNetlist
 
-Style = Literal["assign", "primitive"]
+Style = Literal["assign", "primitive", "cell"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 
 
@@ -25,7 +25,8 @@ def netlist_verilog(
         netlist: the netlist.
         name: module name.
         style: ``"assign"`` writes ``INIT >> address`` (any tool reads it), ``"primitive"`` writes
-            ``LUT<n> #(.INIT(…))`` instances.
+            ``LUT<n> #(.INIT(…))`` instances, ``"cell"`` writes yosys' own ``$lut`` cells (`read_verilog -icells`),
+            which keep the mapping as it is.
         registers: add ``clk`` and registers on inputs and outputs, so that a placer has paths to time.
 
     Raises:
@@ -33,10 +34,10 @@ def netlist_verilog(
     """
     if not _NAME.fullmatch(name):
         raise UsageError.of("module name", repr(name), "a Verilog identifier", "Rename the module.")
-    if style not in ("assign", "primitive"):
-        raise UsageError.of("style", repr(style), "'assign' or 'primitive'", "Choose one of them.")
+    if style not in _WRITERS:
+        raise UsageError.of("style", repr(style), ", ".join(map(repr, _WRITERS)), "Choose one of them.")
     lines = _header(netlist, name, registers)
-    write = _assign if style == "assign" else _primitive
+    write = _WRITERS[style]
     for i in range(netlist.n_nodes):
         sources = [_signal(netlist, s) for s in netlist.fan_in[netlist.offsets[i] : netlist.offsets[i + 1]].tolist()]
         lines += write(i, sources, int(netlist.tables[i]))
@@ -108,6 +109,17 @@ def _primitive(i: int, sources: Sequence[str], table: int) -> list[str]:
         return [f"  wire n{i} = 1'b{table & 1};"]
     pins = ", ".join(f".I{j}({source})" for j, source in enumerate(sources))
     return [f"  wire n{i};", f"  LUT{len(sources)} #(.INIT({_init(sources, table)})) l{i} ({pins}, .O(n{i}));"]
+
+
+def _cell(i: int, sources: Sequence[str], table: int) -> list[str]:
+    if not sources:
+        return [f"  wire n{i} = 1'b{table & 1};"]
+    address = ", ".join(reversed(sources))
+    parameters = f".WIDTH(32'd{len(sources)}), .LUT({_init(sources, table)})"
+    return [f"  wire n{i};", f"  \\$lut #({parameters}) l{i} (.A({{{address}}}), .Y(n{i}));"]
+
+
+_WRITERS = {"assign": _assign, "primitive": _primitive, "cell": _cell}
 
 
 def lut_sizes(netlist: GateNetlist) -> dict[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from rtl.synth.report import SynthReport
 from rtl.synth.runner import Run, Tool, cached_report, content_hash, find_tool, remember, run_tool
-from rtl.synth.yosys import find_yosys, netlist_of
+from rtl.synth.yosys import Target, find_yosys, netlist_of
 
 
 def find_nextpnr() -> Tool:
@@ -25,6 +25,7 @@ def place(
     speed: int = 8,
     seed: int = 1,
     target_mhz: float = 200.0,
+    mapped: bool = False,
     timeout_s: float = 900.0,
     use_cache: bool = True,
 ) -> SynthReport:
@@ -35,6 +36,7 @@ def place(
         top: top module; its clock is the only one.
         size: 25k, 45k or 85k. speed: 6, 7 or 8. seed: of the placer.
         target_mhz: what the placer aims for.
+        mapped: the sources hold ``$lut`` cells (style "cell" of `netlist_verilog`) to be placed as they are.
 
     Raises:
         ToolMissingError, ToolFailedError: see `rtl.synth.runner`.
@@ -44,11 +46,12 @@ def place(
         f"--{size}", "--package", "CABGA756", "--speed", str(speed), "--seed", str(seed), "--freq", str(target_mhz),
         "--json", "in.json", "--report", "report.json", "--timing-allow-fail", "--lpf-allow-unconstrained", "-q",
     ]  # fmt: skip
-    key = content_hash(tool, [find_yosys().version, top, *arguments], verilog)
+    target: Target = "ecp5-mapped" if mapped else "ecp5"
+    key = content_hash(tool, [find_yosys().version, target, top, *arguments], verilog)
     if use_cache and (known := cached_report(key)):
         return known
-    mapped = netlist_of(verilog, top, "ecp5", "json", timeout_s=timeout_s)
-    run = run_tool(tool, arguments, {"in.json": mapped}, ["report.json"], timeout_s=timeout_s)
+    netlist = netlist_of(verilog, top, target, "json", timeout_s=timeout_s)
+    run = run_tool(tool, arguments, {"in.json": netlist}, ["report.json"], timeout_s=timeout_s)
     report = _report(tool, arguments, run, f"Lattice ECP5 {size} speed {speed}", key)
     return remember(report) if use_cache else report
 

@@ -18,15 +18,25 @@ from hwsim.ir.errors import ToolFailedError, UsageError
 from rtl.synth.report import SynthReport, paired_luts
 from rtl.synth.runner import Tool, cached_report, content_hash, find_tool, remember, run_tool
 
-Target = Literal["xcup", "ecp5", "lut6", "liberty"]
+Target = Literal["xcup", "ecp5", "ecp5-mapped", "lut6", "liberty"]
 
 _SCRIPTS = {
     "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}{abc9}\n",
     "ecp5": "synth_ecp5 -nobram -top {top}{abc9}\n",
+    # `$lut` cells of up to six inputs go to LUT4 and the slice's own multiplexers, nothing is optimised again
+    "ecp5-mapped": (
+        "read_verilog -lib -specify +/lattice/cells_sim_ecp5.v\nhierarchy -check -top {top}\nproc\nflatten\n"
+        "simplemap t:$dff\nopt_clean\ndfflegalize -cell $_DFF_?_ 01\n"
+        "techmap -D NO_LUT -map +/lattice/cells_map_trellis.v\ntechmap -map +/lattice/cells_map_trellis.v\n"
+        "clean\nautoname\nblackbox =A:whitebox\n"
+    ),
     "lut6": "synth -flatten -top {top}\nabc -lut 6\nopt_clean\nltp -noff\n",
     "liberty": "synth -flatten -top {top}\ndfflibmap -liberty cells.lib\nabc -liberty cells.lib{clock}\nopt_clean\n",
 }
-_DEVICE = {"xcup": "Xilinx UltraScale+", "ecp5": "Lattice ECP5", "lut6": "generic LUT6", "liberty": "standard cells"}
+_DEVICE = {
+    "xcup": "Xilinx UltraScale+", "ecp5": "Lattice ECP5", "ecp5-mapped": "Lattice ECP5", "lut6": "generic LUT6",
+    "liberty": "standard cells",
+}  # fmt: skip
 _FF = re.compile(r"^(FD[RSCP]E|TRELLIS_FF|\$_(SDFF|DFF|ALDFF).*_$|.*df[rsx].*|.*DFF.*)")
 _CARRY = ("CARRY4", "CARRY8", "CCU2C")
 _BRAM = ("RAMB18E2", "RAMB36E2", "DP16KD")
@@ -57,7 +67,8 @@ def _script(target: Target, sources: Sequence[str], top: str, abc9: bool, clock_
     clock = f" -D {clock_ps}" if clock_ps else ""
     body = _SCRIPTS[target].format(top=top, abc9=" -abc9" if abc9 else "", clock=clock)
     stat = "tee -q -o stat.json stat -json" + (" -liberty cells.lib" if target == "liberty" else "")
-    return f"read_verilog -sv {' '.join(sources)}\n{body}{more}{stat}\n"
+    read = "read_verilog -icells" if target == "ecp5-mapped" else "read_verilog -sv"
+    return f"{read} {' '.join(sources)}\n{body}{more}{stat}\n"
 
 
 def synthesize(
@@ -76,7 +87,7 @@ def synthesize(
     Args:
         verilog: source text by file name.
         top: top module.
-        target: ``"xcup"``, ``"ecp5"``, ``"lut6"`` or ``"liberty"``.
+        target: ``"xcup"``, ``"ecp5"``, ``"ecp5-mapped"`` (`netlist_verilog` style "cell"), ``"lut6"``, ``"liberty"``.
         liberty: text of the library, for ``"liberty"`` (see `read_liberty`).
         abc9: map with ABC9 (FPGA targets).
         clock_ps: delay target of the standard-cell mapping.
@@ -157,6 +168,6 @@ def _counts(cells: Mapping[str, int], target: Target) -> dict:  # type: ignore[t
     out["lut"] = lut
     if target == "xcup":
         out["lut6_equiv"] = paired_luts(lut)
-    if target in ("xcup", "ecp5"):
+    if target in ("xcup", "ecp5", "ecp5-mapped"):
         out |= {"carry": total(_CARRY), "bram": total(_BRAM), "muxes": total(_MUX)}
     return out

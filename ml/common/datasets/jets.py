@@ -140,6 +140,7 @@ def _arrays(
 
 
 def check_shapes(path: Path, arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int | None, ...]]) -> None:
+    """Raise `DataError` unless every array of `path` is there in its shape (None matches any length)."""
     for name, shape in shapes.items():
         got = arrays[name].shape if name in arrays else None
         fits = (

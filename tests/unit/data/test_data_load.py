@@ -232,6 +232,7 @@ def test_jets_toy_is_the_same_everywhere_and_not_trivial():
         (gzip.compress(b"\0\0\x0d\x01" + b"\0" * 8), "header of"),
         (gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9]) + b"123"), r"length of .*got 3 bytes"),
     ],
+    ids=["no gzip", "cut short", "bad header", "bad length"],  # gzip bytes hold the time of day
 )
 def test_a_damaged_idx_file_is_an_error(tmp_path, content, why):
     path = tmp_path / "x.gz"

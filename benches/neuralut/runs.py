@@ -1,0 +1,61 @@
+"""The full profile's training runs: one plan a figure, one run a seed.
+
+Networks that are compared share data, recipe and table sizes (β, F); only what is inside the tables, the masks
+or the widths differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+_MNIST: dict[str, Any] = {"config": "hdr5l", "data": "mnist", "batch": 128, "lr": 3e-3, "shift": 1, "moved": 0.3}
+_JETS: dict[str, Any] = {"data": "jsc_distilled", "batch": 512, "lr": 3e-3}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One configuration.
+
+    Attributes:
+        name: suffix of its metrics, ``acc_<name>``.
+        kind: what is inside the tables.
+        base: fields of `ml.neuralut.train.RunSpec` besides kind and seed.
+        seeds: one run each.
+    """
+
+    name: str
+    kind: str
+    base: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def specs(self) -> list[dict[str, Any]]:
+        """Fields of each run."""
+        return [{**self.base, "kind": self.kind, "seed": seed} for seed in self.seeds]
+
+    def method(self, n: int) -> str:
+        """How the figure was found, for the report."""
+        return f"test accuracy of the tables, mean of {n} seed{'s' * (n > 1)}; epoch chosen on a validation split"
+
+
+HDR5L = Plan("hdr5l", "neuralut", {**_MNIST, "epochs": 80})
+LEARNED = Plan("hdr5l_learned_masks", "neuralut", {**_MNIST, "epochs": 80, "warmup": 30})
+
+# accuracy against cost at HDR-5L's β = 2, F = 6: the hidden layers are scaled
+CURVES = tuple(
+    Plan(f"hdr5l_{kind}_x{scale:g}", kind, {**_MNIST, "epochs": 40, "scale": scale}, (0, 1))
+    for kind, scales in (("neuralut", (0.25, 0.5, 1.0)), ("logicnets", (0.5, 1.0, 2.0, 4.0)))
+    for scale in scales
+)
+
+JETS = tuple(
+    Plan(
+        f"{config}_distilled" + ("" if kind == "neuralut" else f"_{kind}"),
+        kind,
+        {**_JETS, "config": config, "epochs": 60},
+    )
+    for config in ("jsc2l", "jsc5l")
+    for kind in ("neuralut", "logicnets", "polylut")
+)
+
+SMALL: tuple[Plan, ...] = ()
