@@ -31,8 +31,11 @@ def table_blif(table: np.ndarray, bits: int) -> str:
     names = " ".join(f"a{v}" for v in range(n))
     lines = [".model table", f".inputs {names}", ".outputs " + " ".join(f"y{b}" for b in range(bits))]
     for b in range(bits):
-        lines.append(f".names {names} y{b}")
         ones = np.flatnonzero(np.asarray(table) >> b & 1).tolist()
+        if len(ones) in (0, len(table)):  # ABC wants constants without inputs
+            lines += [f".names y{b}"] + ["1"] * bool(ones)
+            continue
+        lines.append(f".names {names} y{b}")
         lines += ["".join(str(a >> v & 1) for v in range(n)) + " 1" for a in ones]
     return "\n".join([*lines, ".end", ""])
 

@@ -125,7 +125,7 @@ def run_tool(
             )  # fmt: skip
         missing = [name for name in outputs if not Path(folder, name).is_file()]
         if status or missing:
-            got = f"exit status {status}" + (f", no {', '.join(missing)}" if missing else "")
+            got = f"exit status {status}" + (f", no {', '.join(missing[:3])}" if missing else "")
             raise ToolFailedError.of(f"{tool.name} failed", got, "exit status 0", f"Its log ends: {log[-_TAIL:]}")
         files = {name: Path(folder, name).read_text(errors="replace") for name in outputs}
         return Run(log, files, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

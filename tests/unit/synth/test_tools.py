@@ -237,6 +237,7 @@ def test_adders_of_a_sum_layer_are_the_layer() -> None:
 def test_lutmin_inside_yosys_and_native_are_proved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     table = np.random.default_rng(1).integers(0, 4, 512)
     sizes = [lutmin([table], 2)[0].n_nodes]
+    assert lutmin([np.full(128, 2)], 2)[0].outputs.tolist() == [-1, -2]
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     sizes.append(lutmin([table], 2)[0].n_nodes)
