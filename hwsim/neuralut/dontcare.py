@@ -219,6 +219,15 @@ def compress(
     return Compressed(network, tuple(masks), tuple(thresholds), None)
 
 
+def compress_exact(network: LutNetwork, fill: Fill) -> LutNetwork:
+    """Complete tables with exact don't-cares only: the network's outputs stay what they are for every input."""
+    for i, mask in enumerate(reachable_masks(network)):
+        layer = network.layers[i]
+        if isinstance(layer, LutLayer) and mask is not None:
+            network = with_layer(network, i, fill_layer(layer, mask.astype(np.int64), mask, fill))
+    return network
+
+
 def accuracy(network: LutNetwork, codes: np.ndarray, labels: np.ndarray) -> float:
     """Accuracy in percent on labelled input codes."""
     signal = network.check_codes(codes)

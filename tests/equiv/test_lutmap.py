@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hwsim.testing.naive import gate_netlist as naive_netlist
 from hwsim.testing.strategies import generators, lut_networks
 from rtl.synth.lutmap import Checker, MapOptions, live_luts, map_layer, map_network, map_table, prove_equal
 from rtl.synth.lutmap.complete import complete_table
-from rtl.synth.lutmap.lattice import build_lattice
+from rtl.synth.lutmap.lattice import TOO_DEEP, build_lattice, estimated_luts, make_plan, own_levels
 from rtl.synth.lutmap.network import address_inputs, merge_repeats
 
 FAST = MapOptions(effort=0)
@@ -147,6 +148,39 @@ def test_classes_are_distinct_columns(rng: np.random.Generator, n: int) -> None:
             )
             assert lattice.of(bound)[b] == columns.setdefault(column, len(columns))
         assert lattice.mu[bound] == len(columns)
+
+
+@settings(max_examples=10, deadline=None)
+@given(generators(), st.integers(7, 8))
+def test_plans_are_the_cheapest(rng: np.random.Generator, n: int) -> None:
+    lattice = build_lattice(smooth_table(rng, n, 2).astype(np.uint16))
+
+    @cache
+    def price(bound: int, levels: int) -> tuple[float, int]:  # naive twin: (cost, wires) by plain recursion
+        size, k = bound.bit_count(), (int(lattice.mu[bound]) - 1).bit_length()
+        if k >= size:
+            return 0.0, size
+        if levels < 1:
+            return TOO_DEEP, k
+        if size <= 6:
+            return float(k), k
+        best = TOO_DEEP
+        for part in range(1, bound):
+            if part & bound == part:
+                wires = price(part, 0)[1] + price(bound ^ part, 0)[1]
+                below = levels - own_levels(wires)
+                if below >= 0:
+                    parts = price(part, below)[0] + price(bound ^ part, below)[0]
+                    best = min(best, parts + k * estimated_luts(wires))
+        return best, k
+
+    free, bounded = make_plan(lattice), make_plan(lattice, 4)
+    full = (1 << n) - 1
+    assert free.cost[0, full] == pytest.approx(price(full, 99)[0])
+    for levels in range(1, 5):
+        want = price(full, levels)[0]
+        got = bounded.cost[levels, full]
+        assert got == pytest.approx(want) or min(got, want) >= TOO_DEEP
 
 
 def test_checker_agrees_with_the_naive_netlist() -> None:

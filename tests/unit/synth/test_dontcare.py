@@ -8,7 +8,16 @@ from hypothesis import given, settings
 
 from hwsim.ir.errors import ShapeError, UsageError
 from hwsim.ir.lut import LutLayer, LutNetwork
-from hwsim.neuralut.dontcare import accuracy, care_masks, compress, near, observe, reachable_masks, tune_rarity
+from hwsim.neuralut.dontcare import (
+    accuracy,
+    care_masks,
+    compress,
+    compress_exact,
+    near,
+    observe,
+    reachable_masks,
+    tune_rarity,
+)
 from hwsim.testing.naive import lut_layer as naive_layer
 from hwsim.testing.strategies import generators, lut_networks
 from rtl.synth.lutmap import live_luts, map_network
@@ -83,6 +92,20 @@ def test_compression_keeps_what_was_seen_and_saves_luts() -> None:
     assert len(steps) == 2
     assert steps[0].endswith("% of addresses kept")
     assert done.rarity == (1, 1)
+
+
+@settings(max_examples=15, deadline=None)
+@given(generators())
+def test_exact_compression_changes_no_output(rng: np.random.Generator) -> None:
+    first = LutLayer(
+        rng.integers(0, 3, (6, 4)).astype(np.int32), rng.choice([0, 2, 3], (6, 256)).astype(np.uint8), 2, 2
+    )
+    second = LutLayer(rng.integers(0, 6, (3, 4)).astype(np.int32), rng.integers(0, 4, (3, 256)).astype(np.uint8), 2, 2)
+    network = LutNetwork(3, 2, (first, second))
+    done = compress_exact(network, complete_table)
+    everything = (np.arange(64)[:, None] >> np.array([4, 2, 0])) & 3
+    assert np.array_equal(done.reference(everything), network.reference(everything))
+    assert map_network(done).luts <= map_network(network).luts + 2
 
 
 def test_margin_protects_neighbours_and_dead_luts_are_left() -> None:
