@@ -129,8 +129,6 @@ def _codes(ctx: Context[Config], digits: networks.Trained, hdr: networks.Trained
         more, n = equality.codes(ctx, hdr, progress)
         ctx.metric("code_equal_samples_hdr5l", more, "", n=n, method="MNIST test images")
         equal, count = equal + more, count + n
-    elif ctx.config.hdr5l_rtl:
-        equality.verilated_rate(ctx, hdr.name, hdr.network, networks.random_codes(hdr.network, 2000, ctx.rng("rtl")))
     ctx.metric("code_equal_samples", equal, "", n=count, method="torch = reference = kernels = Verilated RTL")
     ctx.metric("code_samples", count, "")
 

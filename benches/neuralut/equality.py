@@ -29,22 +29,18 @@ def codes(ctx: Context[Any], trained: Trained, progress: Any) -> tuple[int, int]
         result = simulate(network, quantised, backend=backend)
         rows[f"simulate, {result.backend}"] = result.outputs
     progress(1, 2, f"{trained.name}: Verilated RTL")
-    rows["Verilated RTL"], _ = verilated_rate(ctx, trained.name, network, quantised)
+    design = verilated(network)
+    ctx.metric(f"verilator_build_seconds_{trained.name}", design.build_seconds, "s", method="wall; short when cached")
+    rows["Verilated RTL"] = design.run(quantised).outputs
     return compare(ctx, trained.name, rows), len(x)
 
 
-def verilated_rate(ctx: Context[Any], name: str, network: LutNetwork, quantised: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Outputs of the Verilated RTL; records its build time and cycles a second under `name`."""
+def verilated(network: LutNetwork) -> Any:
+    """The default pipeline of `network` under Verilator; compiled once, then cached by content."""
     from rtl.cosim.verilate import Verilated
     from rtl.neuralut import build
 
-    design = Verilated(build(network, NeuralutArch()))
-    run = design.run(quantised)
-    more = np.tile(quantised, (max(1, 20_000 // max(1, len(quantised))), 1))
-    rates = sorted(design.run(more).cycles_per_s for _ in range(3))
-    ctx.metric(f"verilator_build_seconds_{name}", design.build_seconds, "s", method="wall; 0 when cached")
-    ctx.metric(f"verilator_cycles_per_s_{name}", rates[1], "1/s", rates[0], rates[2], 3, "batch driver, median")
-    return run.outputs, run
+    return Verilated(build(network, NeuralutArch()))
 
 
 def compare(ctx: Context[Any], name: str, rows: Rows) -> int:

@@ -93,7 +93,7 @@ _OURS = (
 _RATES = (
     ("hwsim, registers", "sim_samples_per_s_hdr5l"),
     ("hwsim, portable", "sim_samples_per_s_hdr5l_numba"),
-    ("Verilator, batch driver", "verilator_cycles_per_s_hdr5l"),
+    ("Verilator, batch driver", "verilator_samples_per_s_hdr5l"),
     ("numpy", "numpy_samples_per_s_hdr5l"),
     ("torch, dense compare", "torch_compare_samples_per_s_hdr5l"),
 )

@@ -39,11 +39,11 @@ class Plan:
 
 
 HDR5L = Plan("hdr5l", "neuralut", {**_MNIST, "epochs": 80})
-LEARNED = Plan("hdr5l_learned_masks", "neuralut", {**_MNIST, "epochs": 80, "warmup": 30})
+LEARNED = Plan("hdr5l_learned_masks", "neuralut", {**_MNIST, "batch": 256, "lr": 4e-3, "epochs": 90, "warmup": 25})
 
 # accuracy against cost at HDR-5L's β = 2, F = 6: the hidden layers are scaled
 CURVES = tuple(
-    Plan(f"hdr5l_{kind}_x{scale:g}", kind, {**_MNIST, "epochs": 40, "scale": scale}, (0, 1))
+    Plan(f"hdr5l_{kind}_x{scale:g}", kind, {**_MNIST, "epochs": 40, "scale": scale}, (0,))
     for kind, scales in (("neuralut", (0.25, 0.5, 1.0)), ("logicnets", (0.5, 1.0, 2.0, 4.0)))
     for scale in scales
 )
@@ -52,9 +52,9 @@ JETS = tuple(
     Plan(
         f"{config}_distilled" + ("" if kind == "neuralut" else f"_{kind}"),
         kind,
-        {**_JETS, "config": config, "epochs": 60},
+        {**_JETS, "config": config, "epochs": epochs},
     )
-    for config in ("jsc2l", "jsc5l")
+    for config, epochs in (("jsc2l", 60), ("jsc5l", 30))
     for kind in ("neuralut", "logicnets", "polylut")
 )
 

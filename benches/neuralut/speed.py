@@ -16,6 +16,7 @@ import numpy as np
 
 from benches import stats
 from benches.neuralut import networks, peers
+from benches.neuralut.equality import verilated
 from benches.neuralut.networks import Trained, require_equal
 from benches.runner import Context
 from hwsim.ir.lut import LutLayer, LutNetwork
@@ -38,6 +39,8 @@ def measure(ctx: Context[Any], hdr: Trained) -> None:
     lookups = network.cost().values["lookups"]
     ctx.metric("sim_ns_per_lookup_hdr5l", 1e9 / ours.value / lookups, "ns", method="1 / (rate · 566 lookups)")
     _beside_numpy(ctx, network, codes, ours)
+    if config.hdr5l_rtl:
+        _beside_verilator(ctx, network, codes, ours)
     _beside_torch(ctx, network, few, ours)
 
 
@@ -55,6 +58,15 @@ def _beside_numpy(ctx: Context[Any], network: LutNetwork, codes: np.ndarray, our
     rate = stats.rate(lambda: peers.numpy_gather(network, part), len(part), 3)
     ctx.metric("numpy_samples_per_s_hdr5l", rate, "1/s")
     ctx.metric("sim_speedup_vs_numpy_hdr5l", stats.ratio(ours, rate), "×")
+
+
+def _beside_verilator(ctx: Context[Any], network: LutNetwork, codes: np.ndarray, ours: stats.Figure) -> None:
+    design = verilated(network)
+    run = design.run(codes)
+    require_equal("Verilated RTL and simulate", run.outputs, simulate(network, codes).outputs)
+    rate = stats.rate(lambda: design.run(codes), len(codes), 3, warm_up=0)
+    ctx.metric("verilator_samples_per_s_hdr5l", rate, "1/s", method=f"batch driver, one sample a cycle; {rate.method}")
+    ctx.metric("sim_speedup_vs_verilator", stats.ratio(ours, rate), "×")
 
 
 def _beside_torch(ctx: Context[Any], network: LutNetwork, codes: np.ndarray, ours: stats.Figure) -> None:
@@ -131,15 +143,11 @@ def _cpu_of(command: list[str]) -> float:
 
 def drivers(ctx: Context[Any], digits: Trained) -> None:
     """Cycles a second of the batch driver beside cocotb, both under Verilator, on the small network's RTL."""
-    from hwsim.ir.arch.neuralut import NeuralutArch
     from rtl.cosim.harness import cocotb_rate
-    from rtl.cosim.verilate import Verilated
-    from rtl.neuralut import build
 
     assert digits.x_test is not None
-    component = build(digits.network, NeuralutArch())
     codes = digits.network.quantise(digits.x_test)
-    design = Verilated(component)
+    design = verilated(digits.network)
     many = np.tile(codes, (200_000 // len(codes) + 1, 1))
     rates = sorted(design.run(many).cycles_per_s for _ in range(5))
     slow = cocotb_rate(design.design, codes, digits.network.reference(codes))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benches import stats
+from benches.files import digest, file_sha256, write_atomic
 from benches.neuralut.curves import CurvePoint, equal_accuracy_ratio
 from benches.neuralut.runs import CURVES, HDR5L, JETS, LEARNED, SMALL, Plan
 from benches.runner import Context
@@ -54,12 +55,20 @@ def trained(spec: dict[str, Any], train_dir: str) -> dict[str, Any]:
 
 
 def _area(path: Path) -> dict[str, float]:
+    """LUT6 and levels of a run's tables; kept beside them for as long as tables and mapper stay the same."""
+    import rtl.synth.lutmap as lutmap
     from benches.neuralut.area import mapped
 
+    sources = sorted(Path(lutmap.__file__).parent.glob("*.py"))
+    key = digest([file_sha256(path), *(file_sha256(source) for source in sources)])
+    kept = path.with_name("area.json")
+    if kept.exists() and (found := json.loads(kept.read_text())).get("key") == key:
+        return {"lut6": found["lut6"], "levels": found["levels"]}
     network = io.load(path)
     assert isinstance(network, LutNetwork)  # written by a training run
-    found = mapped(network)
-    return {"lut6": found.lut6, "levels": found.levels}
+    area = mapped(network)
+    write_atomic(kept, json.dumps({"key": key, "lut6": area.lut6, "levels": area.levels}).encode())
+    return {"lut6": area.lut6, "levels": area.levels}
 
 
 def train_all(ctx: Context[Any]) -> None:
