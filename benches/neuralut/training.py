@@ -34,8 +34,8 @@ def folder_of(spec: Any, train_dir: Path) -> Path:
     return train_dir / re.sub(r"[^\w.+-]", "", "-".join(parts))
 
 
-def trained(spec: dict[str, Any], train_dir: str) -> dict[str, Any]:
-    """Train one run, or take it from its folder; accuracies in percent, the tables' path and their LUT6 cost."""
+def trained(spec: dict[str, Any], train_dir: str, area: bool) -> dict[str, Any]:
+    """Train one run, or take it from its folder; accuracies in percent, and LUT6 and levels where `area` asks."""
     from ml.neuralut.train import RunSpec, run
 
     made = RunSpec(**spec)
@@ -49,8 +49,7 @@ def trained(spec: dict[str, Any], train_dir: str) -> dict[str, Any]:
         "val": 100 * summary["val_accuracy"],
         "n_test": summary["codes_equal_on"],
         "cpu_s": summary["cpu_s"],
-        "tables": str(folder / f"network{io.SUFFIX}"),
-        **_area(folder / f"network{io.SUFFIX}"),
+        **(_area(folder / f"network{io.SUFFIX}") if area else {}),
     }
 
 
@@ -74,23 +73,20 @@ def _area(path: Path) -> dict[str, float]:
 def train_all(ctx: Context[Any]) -> None:
     """Run every plan and record accuracies, gains and ratios."""
     plans: list[Plan] = [HDR5L, LEARNED, *CURVES, *JETS, *SMALL]
-    points = [{"spec": spec, "train_dir": ctx.config.train_dir} for plan in plans for spec in plan.specs()]
-    rows = dict(zip(map(_key, points), ctx.sweep(trained, points), strict=True))
-    by_plan = {
-        plan.name: [rows[_key({"spec": spec, "train_dir": ctx.config.train_dir})] for spec in plan.specs()]
-        for plan in plans
-    }
+    points = [
+        {"spec": spec, "train_dir": ctx.config.train_dir, "area": plan.area} for plan in plans for spec in plan.specs()
+    ]
+    rows = iter(ctx.sweep(trained, points))
+    by_plan = {plan.name: [next(rows) for _ in plan.seeds] for plan in plans}
     for plan in plans:
         found = by_plan[plan.name]
-        ctx.metric(f"acc_{plan.name}", stats.mean([row["test"] for row in found]), "%", method=plan.method(len(found)))
-        ctx.metric(f"lut6_mean_{plan.name}", stats.mean([row["lut6"] for row in found]), "LUT6")
+        ctx.metric(f"acc_{plan.name}", stats.mean([row["test"] for row in found]), "%", method=plan.method(found))
+        if plan.area:
+            ctx.metric(f"lut6_mean_{plan.name}", stats.mean([row["lut6"] for row in found]), "LUT6")
+            ctx.metric(f"levels_mean_{plan.name}", stats.mean([row["levels"] for row in found]), "levels")
     _curves(ctx, by_plan)
     _jets(ctx, by_plan)
     _smallest(ctx, by_plan)
-
-
-def _key(point: dict[str, Any]) -> str:
-    return json.dumps(point, sort_keys=True)
 
 
 def _curves(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
@@ -129,7 +125,7 @@ def _smallest(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
         reach = [
             float(np.mean([row["lut6"] for row in found]))
             for name, found in rows.items()
-            if "jsc" not in name and np.mean([row["test"] for row in found]) >= level
+            if "lut6" in found[0] and np.mean([row["test"] for row in found]) >= level
         ]
         if reach:
             ctx.metric(f"lut6_at_{level:.0f}", min(reach), "LUT6", method="mean over the seeds of one configuration")
