@@ -26,11 +26,14 @@ class Area:
     map: Any
 
 
-def mapped(network: LutNetwork, depth_weight: float = 0.0, progress: Any = None) -> Area:
-    """`network` as LUT6, every table proved equivalent (an `EquivalenceError` otherwise)."""
+def mapped(network: LutNetwork, max_levels: int | None = None, progress: Any = None) -> Area:
+    """`network` as LUT6, every table proved equivalent (an `EquivalenceError` otherwise).
+
+    `max_levels` bounds the LUT levels of every layer; None maps for area alone.
+    """
     from rtl.synth.lutmap import MapOptions, map_network
 
-    found = map_network(network, options=MapOptions(depth_weight=depth_weight), progress=progress)
+    found = map_network(network, options=MapOptions(max_levels=max_levels), progress=progress)
     return Area(found.luts, sum(found.levels), found)
 
 
@@ -79,8 +82,8 @@ def _hdr5l(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
     method = f"peak resident size of a fresh process, {growth:.0f} MiB of it by the mapping"
     ctx.metric("map_peak_mib_hdr5l", whole, "MiB", method=method)
     if ctx.config.shallow:
-        shallow = mapped(hdr.network, depth_weight=ctx.config.shallow)
-        ctx.metric("lut6_hdr5l_shallow", shallow.lut6, "LUT6", method=f"depth_weight {ctx.config.shallow:g}")
+        shallow = mapped(hdr.network, max_levels=ctx.config.shallow)
+        ctx.metric("lut6_hdr5l_shallow", shallow.lut6, "LUT6", method=f"at most {ctx.config.shallow} levels a layer")
         ctx.metric("levels_hdr5l_shallow", max(shallow.map.levels), "levels", method="as lut6_hdr5l_shallow")
     plots.tables(ctx, hdr.network, [layer.luts[layer.mapped] for layer in found.layers])
     plots.pipeline(ctx, placements(found.levels))
@@ -152,7 +155,7 @@ def _calibrate(ctx: Context[Any]) -> None:
 
 def _dontcare(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
     """Addresses that no training image reaches are filled so that tables shrink; loss on the test images."""
-    from hwsim.neuralut.dontcare import tune_rarity
+    from hwsim.neuralut.dontcare import compress
     from rtl.synth.lutmap import live_luts
     from rtl.synth.lutmap.complete import complete_table
 
@@ -162,12 +165,13 @@ def _dontcare(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
         return
     network = hdr.network
     codes = network.quantise(data.x_train)
-    found = tune_rarity(network, codes, data.y_train, complete_table, live=live_luts(network), progress=progress)
+    found = compress(network, codes, complete_table, live=live_luts(network), progress=progress)
     before, after = mapped(network).lut6, mapped(found.network).lut6
     right = [simulate(n, data.x_test.astype(np.float64)).classes == data.y_test for n in (network, found.network)]
     loss = 100 * float(right[0].mean() - right[1].mean())
-    method = f"{before} → {after} LUT6, addresses from {len(codes)} training images, rarity {found.rarity}"
+    method = f"{before} → {after} LUT6; every address that one of {len(codes)} training images reaches is kept"
     ctx.metric("dontcare_lut6_saving", 100 * (1 - after / before), "%", method=method)
+    ctx.metric("dontcare_lut6_hdr5l", after, "LUT6", method="same networks as dontcare_lut6_saving")
     changed = int((right[0] != right[1]).sum())
     spread = 1.96 * 100 * float(np.std(right[0].astype(int) - right[1].astype(int))) / np.sqrt(len(data.y_test))
     method = f"{len(data.y_test)} test images, {changed} change sides, paired normal 95 %"

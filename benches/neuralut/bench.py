@@ -32,7 +32,7 @@ class Config:
         cocotb: measure the cocotb rate beside the batch driver.
         place: place the small network on an ECP5.
         dontcare: compress HDR-5L with don't-cares (needs MNIST).
-        shallow: LUTs that one level less is worth in a second mapping of HDR-5L; 0 for none.
+        shallow: bound on a layer's LUT levels in a second mapping of HDR-5L; 0 for none.
         train_dir: where full training runs are kept and taken from.
         train: run them.
     """
@@ -51,7 +51,7 @@ class Config:
     cocotb: bool = True
     place: bool = True
     dontcare: bool = True
-    shallow: float = 0.0
+    shallow: int = 0
     train_dir: str = "build/train/neuralut"
     train: bool = False
 
@@ -70,7 +70,7 @@ PROFILES = {
         dontcare=False,
     ),
     "quick": Config(),
-    "full": Config(train=True, shallow=8.0),
+    "full": Config(train=True, shallow=4),
 }
 
 
