@@ -191,6 +191,7 @@ def configs() -> dict[str, NetConfig]:
         _jsc5l(),
         _uniform("digits", 64, (128, 64, 10), 2, 6, 16),
         _votes("votes-1800", (1200, 600)),
+        _votes("votes-2400", (1600, 800)),
         _votes("votes-900", (600, 300)),
         _votes("votes-2000", (2000,)),
         _tree("tree-5100", (2160, 360, 2160, 360, 60, 10), (6,) * 6, "mgmggg", 6),
