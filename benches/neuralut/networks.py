@@ -82,11 +82,11 @@ def mnist_test(ctx: Context[Any]) -> tuple[np.ndarray | None, np.ndarray | None]
 
 
 def mnist(ctx: Context[Any]) -> Any | None:
-    """MNIST as `ml.common.data.Dataset`, or None when it can not be had here."""
+    """MNIST as `ml.common.data.Dataset`, or None when it is not here; only the full profile downloads it."""
     from ml.common.data import load
 
     try:
-        data = load("mnist")
+        data = load("mnist", download=ctx.profile == "full")
     except DataError as error:
         ctx.note(f"MNIST is not here: {error}")
         return None

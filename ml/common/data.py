@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from hwsim.ir.errors import UsageError
@@ -28,7 +29,7 @@ from .datasets.jets import load_tables, load_test1000
 from .datasets.jets_toy import load_jets_toy
 from .datasets.mnist import load_mnist
 from .datasets.openml import load_openml_jets
-from .datasets.store import UnreachableError, log
+from .datasets.store import UnreachableError, local_only, log
 
 __all__ = [
     "Dataset",
@@ -65,7 +66,12 @@ def names() -> tuple[str, ...]:
 
 
 def load(
-    name: str, *, root: str | Path | None = None, progress: Progress | None = None, fallback: bool = False
+    name: str,
+    *,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+    fallback: bool = False,
+    download: bool = True,
 ) -> Dataset:
     """Load a data set.
 
@@ -75,6 +81,7 @@ def load(
         progress: told the bytes of a download as ``progress(done, total, note)``.
         fallback: when the data can't be had, return its embedded default, with the variant
             ``"<default> (embedded default for <name>)"``, instead of raising.
+        download: False takes only what is on this machine.
 
     Raises:
         UsageError: unknown name.
@@ -85,7 +92,8 @@ def load(
     if name not in _LOADERS:
         raise UsageError.of("data set", repr(name), f"one of {', '.join(names())}", "Correct the name.")
     try:
-        return _LOADERS[name](root, progress)
+        with nullcontext() if download else local_only():
+            return _LOADERS[name](root, progress)
     except UnreachableError as error:
         if not fallback or name not in _STAND_INS:
             raise

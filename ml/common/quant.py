@@ -129,8 +129,15 @@ class _BatchNormQuant(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, gamma: Tensor, beta: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor,
-        flags: tuple[bool, bool], spec: QuantSpec,
+        ctx: Any,
+        z: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        scale: Tensor,
+        mean: Tensor,
+        rstd: Tensor,
+        flags: tuple[bool, bool],
+        spec: QuantSpec,
     ) -> Any:
         q = torch.empty_like(z)
         ctx.bounds = (np.float32(scale.item()), np.float32(spec.lo), np.float32(spec.hi))

@@ -142,8 +142,11 @@ class Trainer:
         if self.checkpoint is None:
             return
         state = {
-            "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "best": self.best,
-            "result": self.result, "epoch": self.epoch,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "result": self.result,
+            "epoch": self.epoch,
         }
         save_atomic(state, self.checkpoint)
 

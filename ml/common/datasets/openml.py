@@ -20,7 +20,7 @@ from hwsim.ir.errors import DataError
 from . import download
 from .dataset import Dataset, Labels, Progress
 from .jets import CITATION, CLASSES, FEATURES, LICENCE
-from .store import Found, RemoteFile, UnreachableError, cache_folder, check_locked, data_root, is_offline
+from .store import Found, RemoteFile, UnreachableError, cache_folder, check_locked, data_root, is_offline, no_download
 
 DATA_ID = 42468
 CATALOGUE_URL = f"https://www.openml.org/api/v1/json/data/{DATA_ID}"
@@ -129,7 +129,7 @@ def _find(root: str | Path | None, progress: Progress | None) -> Found:
         return Found(cache, "cache")
     what, got = "data set jsc_openml", "no copy on this machine"
     if is_offline():
-        raise UnreachableError.of(what, f"{got}, and HWSIM_OFFLINE forbids a download", FILE_NAME, _HOW)
+        raise UnreachableError.of(what, f"{got}, and {no_download()} forbids a download", FILE_NAME, _HOW)
     try:
         url, md5 = read_catalogue(download.fetch_text(CATALOGUE_URL))
         download.fetch(RemoteFile(FILE_NAME, (url,)), cache, progress, known_hash=f"md5:{md5}")

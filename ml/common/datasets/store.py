@@ -12,7 +12,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,9 +176,27 @@ def write_atomically(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
+_LOCAL_ONLY: ContextVar[bool] = ContextVar("local_only", default=False)
+
+
+@contextmanager
+def local_only() -> Iterator[None]:
+    """Inside this context nothing is downloaded: data on this machine, or `UnreachableError`."""
+    token = _LOCAL_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _LOCAL_ONLY.reset(token)
+
+
 def is_offline() -> bool:
-    """Whether `HWSIM_OFFLINE` forbids downloads."""
-    return os.environ.get("HWSIM_OFFLINE", "").lower() not in ("", "0", "false", "no")
+    """Whether `HWSIM_OFFLINE` or `local_only` forbids downloads."""
+    return _LOCAL_ONLY.get() or os.environ.get("HWSIM_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+def no_download() -> str:
+    """What forbids downloads, for messages."""
+    return "the caller" if _LOCAL_ONLY.get() else "HWSIM_OFFLINE"
 
 
 def _read_lock(path: Path) -> dict[str, str]:
@@ -200,7 +220,7 @@ def _download_all(dataset: str, files: Sequence[RemoteFile], progress: Progress 
     if not all(f.urls for f in files):
         raise UnreachableError.of(what, got, "its files", how_to_get)
     if is_offline():
-        raise UnreachableError.of(what, f"{got}, and HWSIM_OFFLINE forbids a download", "its files", how_to_get)
+        raise UnreachableError.of(what, f"{got}, and {no_download()} forbids a download", "its files", how_to_get)
     folder = cache_folder(dataset)
     try:
         for file in files:

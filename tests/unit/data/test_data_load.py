@@ -14,7 +14,7 @@ import pytest
 
 from hwsim.ir.errors import DataError, ShapeError, UsageError
 from ml.common import data
-from ml.common.datasets import download, jets_toy, mnist
+from ml.common.datasets import download, jets_toy, mnist, store
 from ml.common.datasets.dataset import Dataset
 from ml.common.datasets.store import RemoteFile
 
@@ -259,3 +259,12 @@ def test_real_cifar_subset(shared):
     assert loaded.x_test.shape == (2000, 32, 32, 3)
     assert set(np.bincount(loaded.y_train)) == {1000}
     assert loaded.class_names[0] == "airplane"
+
+
+def test_download_false_takes_only_what_is_here(tmp_path, monkeypatch):
+    monkeypatch.delenv("HWSIM_OFFLINE", raising=False)
+    monkeypatch.delenv("HWSIM_DATA", raising=False)
+    monkeypatch.setenv("HWSIM_CACHE", str(tmp_path))
+    with pytest.raises(data.UnreachableError, match=r"the caller forbids a download"):
+        data.load("mnist", download=False)
+    assert not store.is_offline()  # the ban ends with the call
