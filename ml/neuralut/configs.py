@@ -142,8 +142,10 @@ class OneInputConfig:
     def __post_init__(self) -> None:
         if len(self.bits) != len(self.widths) + 1 or not 0 < self.keep <= 1:
             raise UsageError.of(
-                "one-input network", f"{len(self.bits)} bit widths, keep {self.keep}",
-                f"{len(self.widths) + 1} bit widths, keep in (0, 1]", "Change the configuration.",
+                "one-input network",
+                f"{len(self.bits)} bit widths, keep {self.keep}",
+                f"{len(self.widths) + 1} bit widths, keep in (0, 1]",
+                "Change the configuration.",
             )
 
 
@@ -163,8 +165,14 @@ def _tree(name: str, widths: tuple[int, ...], fan_ins: tuple[int, ...], groups: 
     """
     layers = tuple(
         LayerConfig(
-            n, f, out_bits if i == len(widths) - 1 else 1, width=16, depth=2, skip=2,
-            signed=g == "g", mask="group" if g == "g" else "random",
+            n,
+            f,
+            out_bits if i == len(widths) - 1 else 1,
+            width=16,
+            depth=2,
+            skip=2,
+            signed=g == "g",
+            mask="group" if g == "g" else "random",
         )
         for i, (n, f, g) in enumerate(zip(widths, fan_ins, groups, strict=True))
     )
