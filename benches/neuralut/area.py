@@ -13,7 +13,7 @@ from benches import stats
 from benches.neuralut import networks, plots
 from benches.neuralut.networks import Trained
 from benches.runner import Context
-from hwsim.ir.lut import LutNetwork
+from hwsim.ir.lut import LutNetwork, SumLayer
 from hwsim.neuralut import simulate
 
 
@@ -33,8 +33,26 @@ def mapped(network: LutNetwork, max_levels: int | None = None, progress: Any = N
     """
     from rtl.synth.lutmap import MapOptions, map_network
 
+    adders = 0
+    if isinstance(counter := network.layers[-1], SumLayer):  # votes are counted after the tables
+        adders = _adder_luts(counter)
+        network = LutNetwork(network.n_inputs, network.input_bits, network.layers[:-1])
     found = map_network(network, options=MapOptions(max_levels=max_levels), progress=progress)
-    return Area(found.luts, sum(found.levels), found)
+    return Area(found.luts + adders, sum(found.levels), found)
+
+
+def _adder_luts(layer: SumLayer) -> int:
+    """LUTs of an adder layer by yosys for UltraScale+, none of them paired."""
+    from rtl.synth.adders import adder_verilog
+    from rtl.synth.yosys import synthesize
+
+    half = 1 << (layer.bits_in - 1)
+    n_in = int(layer.sources.max()) + 1
+    low, high = np.full(n_in, -half), np.full(n_in, half - 1)
+    tree = adder_verilog(layer, low, high, "adders", 4)
+    total = synthesize({"adders.v": tree.text}, "adders", "xcup").lut_total
+    assert total is not None  # synth_xilinx always counts LUTs
+    return total
 
 
 def measure(ctx: Context[Any], digits: Trained, hdr: Trained) -> None:

@@ -20,7 +20,7 @@ class Config:
     """What --set can change.
 
     Attributes:
-        digits_epochs: training epochs of the small network.
+        digits_epochs, digits_warmup: training epochs of the small network, and of the warm-up that learns its masks.
         equality_samples: samples compared by every model; 0 for all.
         archs: 1 to compare every pipelining option with RTL, 0 for the default one only.
         stall_cycles: cycles of random handshakes for each stream option.
@@ -37,7 +37,8 @@ class Config:
         train: run them.
     """
 
-    digits_epochs: int = 40
+    digits_epochs: int = 120
+    digits_warmup: int = 30
     equality_samples: int = 0
     archs: int = 1
     stall_cycles: int = 2000
@@ -58,7 +59,8 @@ class Config:
 
 PROFILES = {
     "smoke": Config(
-        digits_epochs=6,
+        digits_epochs=20,
+        digits_warmup=10,
         equality_samples=256,
         archs=0,
         rounds=3,

@@ -16,6 +16,7 @@ from hwsim.neuralut import pretrained
 from hwsim.neuralut.shipped import path_of
 
 HDR5L = "hdr5l"
+SMALL = "digits_f4"  # trained on the spot: learned masks, β = 2, F = 4
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def digits_spec(ctx: Context[Any]) -> Any:
     """How the small network is trained."""
     from ml.neuralut.train import RunSpec
 
-    return RunSpec(config="digits", data="digits", seed=ctx.seed, epochs=ctx.config.digits_epochs)
+    config = ctx.config
+    return RunSpec(config=SMALL, data="digits", seed=ctx.seed, epochs=config.digits_epochs, warmup=config.digits_warmup)
 
 
 def load_digits(ctx: Context[Any]) -> Trained:
@@ -60,7 +62,7 @@ def load_digits(ctx: Context[Any]) -> Trained:
     task = load_task("digits")
     folder = ctx.folder / "digits"
     network = _lut_network(folder / f"network{io.SUFFIX}")
-    model = restore("digits", folder / "model.pt", task.features)
+    model = restore(SMALL, folder / "model.pt", task.features)
     x = np.concatenate([task.dataset.x_train, task.dataset.x_test])
     y = np.concatenate([task.dataset.y_train, task.dataset.y_test])
     return Trained("digits", model, network, x, y)

@@ -62,4 +62,11 @@ JETS = tuple(
     for kind in ("neuralut", "logicnets", "polylut")
 )
 
-SMALL: tuple[Plan, ...] = ()
+# one-bit tables of six inputs, one LUT6 each, whose votes are counted; the input is each pixel's leading bit
+SMALL = (
+    Plan(
+        "mnist_votes1800",
+        "neuralut",
+        {"config": "votes-1800", "data": "mnist", "warmup": 15, "epochs": 25, "shift": 1, "moved": 0.3},
+    ),
+)

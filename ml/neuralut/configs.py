@@ -198,6 +198,7 @@ def configs() -> dict[str, NetConfig]:
         _uniform("jsc2l", 16, (32, 5), 4, 3, 8),
         _jsc5l(),
         _uniform("digits", 64, (128, 64, 10), 2, 6, 16),
+        _uniform("digits_f4", 64, (96, 32, 10), 2, 4, 8),  # 8-bit addresses: small enough to place in seconds
         _votes("votes-1800", (1200, 600)),
         _votes("votes-2400", (1600, 800)),
         _votes("votes-900", (600, 300)),
