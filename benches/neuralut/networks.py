@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,22 @@ def train_digits(ctx: Context[Any], progress: Any) -> dict[str, Any]:
     """Train the small network on scikit-learn's digits; its folder keeps checkpoint, weights and tables."""
     from ml.neuralut.train import run
 
-    spec = digits_spec(ctx)
-    summary = run(spec, ctx.folder / "digits", progress)
+    with one_thread():  # small tensors: more threads only wait for each other
+        summary = run(digits_spec(ctx), ctx.folder / "digits", progress)
     return {key: summary[key] for key in ("test_accuracy_of_tables", "val_accuracy", "best_epoch", "codes_equal_on")}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with one thread, and its old number afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def digits_spec(ctx: Context[Any]) -> Any:

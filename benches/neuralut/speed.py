@@ -70,16 +70,10 @@ def _beside_verilator(ctx: Context[Any], network: LutNetwork, codes: np.ndarray,
 
 
 def _beside_torch(ctx: Context[Any], network: LutNetwork, codes: np.ndarray, ours: stats.Figure) -> None:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with networks.one_thread():
         evaluator = peers.TorchCompare(network)
         require_equal("torch peer and reference", evaluator(codes[:2]), network.reference(codes[:2]).astype(np.int64))
         rate = stats.rate(lambda: evaluator(codes), len(codes), 3, warm_up=0)
-    finally:
-        torch.set_num_threads(threads)
     ctx.metric("torch_compare_samples_per_s_hdr5l", rate, "1/s")
     ctx.metric("sim_speedup_vs_torch_compare", stats.ratio(ours, rate), "×")
 
