@@ -48,8 +48,15 @@ class ImageBatches:
     """
 
     def __init__(
-        self, images: np.ndarray, labels: np.ndarray, batch: int, seed: int, *,
-        features: tuple[float, float], shift: int = 0, moved: float = 1.0,
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch: int,
+        seed: int,
+        *,
+        features: tuple[float, float],
+        shift: int = 0,
+        moved: float = 1.0,
     ) -> None:
         check_shape("images", images.shape, "[n, height, width]", (len(labels), None, None))
         self.images, self.labels = np.ascontiguousarray(images), torch.from_numpy(labels.astype(np.int64))

@@ -109,9 +109,7 @@ def enumerate_tables(
 
 
 def to_ir(
-    model: LutNet,
-    meta: dict[str, str] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    model: LutNet, meta: dict[str, str] | None = None, progress: Callable[[int, int, str], None] | None = None
 ) -> LutNetwork:
     """The trained network as a `lut_network`; its input quantiser takes the data set's raw features.
 

@@ -153,8 +153,15 @@ class LayerFunction:
         before = model.stack[index - 1][1] if index else model.quantise_input
         gain, offset = quantise.folded()
         return cls(
-            layer.neuron, layer.theta.detach().double().cpu(), layer.conn.long().cpu(), gain, offset,
-            float(before.scale.detach().double()), before.spec.lo, before.spec.bits, quantise.spec,
+            layer.neuron,
+            layer.theta.detach().double().cpu(),
+            layer.conn.long().cpu(),
+            gain,
+            offset,
+            float(before.scale.detach().double()),
+            before.spec.lo,
+            before.spec.bits,
+            quantise.spec,
         )
 
     def values(self, codes: np.ndarray) -> Tensor:

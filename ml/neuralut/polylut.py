@@ -40,9 +40,7 @@ class Polynomial:
     @cached_property
     def monomials(self) -> tuple[tuple[int, ...], ...]:
         """Sorted input indices of every monomial, by degree; the first F are the inputs themselves."""
-        return tuple(
-            m for d in range(1, self.degree + 1) for m in combinations_with_replacement(range(self.fan_in), d)
-        )
+        return tuple(m for d in range(1, self.degree + 1) for m in combinations_with_replacement(range(self.fan_in), d))
 
     @cached_property
     def products(self) -> np.ndarray:

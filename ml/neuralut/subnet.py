@@ -64,7 +64,9 @@ class SubNet:
             )
         if self.skip and self.depth % self.skip:
             raise UsageError.of(
-                "skip step does not fit the depth", f"L={self.depth}, S={self.skip}", "S = 0 or S dividing L",
+                "skip step does not fit the depth",
+                f"L={self.depth}, S={self.skip}",
+                "S = 0 or S dividing L",
                 "Change depth or skip.",
             )
 

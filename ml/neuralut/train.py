@@ -92,8 +92,14 @@ Net = LutNet | OneInputNet
 
 
 def _fit(
-    spec: RunSpec, epochs: int, model: torch.nn.Module, task: Task, hook: Hook, checkpoint: Path | None,
-    progress: Progress | None, select: bool,
+    spec: RunSpec,
+    epochs: int,
+    model: torch.nn.Module,
+    task: Task,
+    hook: Hook,
+    checkpoint: Path | None,
+    progress: Progress | None,
+    select: bool,
 ) -> FitResult:
     """Train `model` on the task, judged on its validation part."""
     x_val = task.normalised(task.x_val)

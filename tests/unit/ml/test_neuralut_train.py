@@ -159,8 +159,12 @@ def test_command_line_reports_a_usage_error(tmp_path: Path, capsys: pytest.Captu
 
 def test_table_lists_finished_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = {
-        "network": "hdr5l", "data": {"variant": "MNIST"}, "val_accuracy": 0.95, "test_accuracy_of_tables": 0.951,
-        "cpu_s": 12.0, "spec": asdict(train.RunSpec(seed=3)),
+        "network": "hdr5l",
+        "data": {"variant": "MNIST"},
+        "val_accuracy": 0.95,
+        "test_accuracy_of_tables": 0.951,
+        "cpu_s": 12.0,
+        "spec": asdict(train.RunSpec(seed=3)),
     }
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "summary.json").write_text(json.dumps(run))
@@ -174,8 +178,12 @@ def test_table_lists_finished_runs(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_one_input_run_trains_prunes_and_exports(tmp_path: Path) -> None:
     task = load_task("digits")
     small = replace(
-        task, x_train=task.x_train[:, :16], x_val=task.x_val[:, :16], side=0,
-        y_train=task.y_train % 5, y_val=task.y_val % 5
+        task,
+        x_train=task.x_train[:, :16],
+        x_val=task.x_val[:, :16],
+        side=0,
+        y_train=task.y_train % 5,
+        y_val=task.y_val % 5,
     )
     spec = train.RunSpec(config="edges-jsc", epochs=3, batch=64)
     model, _ = train.train_network(spec, small)
