@@ -44,10 +44,16 @@ class Plan:
 HDR5L = Plan("hdr5l", "neuralut", {**_MNIST, "epochs": 80})
 LEARNED = Plan("hdr5l_learned_masks", "neuralut", {**_MNIST, "batch": 256, "lr": 4e-3, "epochs": 90, "warmup": 25})
 
-# accuracy against cost at HDR-5L's β = 2, F = 6: the hidden layers are scaled
+# accuracy against cost at HDR-5L's β = 2, F = 6: both methods get the same depths, hidden layers are scaled
+_SCALES: tuple[tuple[str, str, tuple[float, ...]], ...] = (
+    ("hdr5l", "neuralut", (0.25, 0.5, 1.0)),
+    ("hdr5l", "logicnets", (0.5, 1.0, 2.0)),
+    ("hdr3l", "neuralut", (0.5, 1.0)),
+    ("hdr3l", "logicnets", (1.0, 2.0)),
+)
 CURVES = tuple(
-    Plan(f"hdr5l_{kind}_x{scale:g}", kind, {**_MNIST, "epochs": 40, "scale": scale}, (0,))
-    for kind, scales in (("neuralut", (0.25, 0.5, 1.0)), ("logicnets", (0.5, 1.0, 2.0)))
+    Plan(f"{config}_{kind}_x{scale:g}", kind, {**_MNIST, "config": config, "epochs": 40, "scale": scale}, (0,))
+    for config, kind, scales in _SCALES
     for scale in scales
 )
 

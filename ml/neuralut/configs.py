@@ -195,6 +195,7 @@ def configs() -> dict[str, NetConfig]:
     """All named shapes of L-LUT networks."""
     nets = [
         _uniform("hdr5l", 784, (256, 100, 100, 100, 10), 2, 6, 16),
+        _uniform("hdr3l", 784, (256, 100, 10), 2, 6, 16),  # the curve against LogicNets also varies depth
         _uniform("jsc2l", 16, (32, 5), 4, 3, 8),
         _jsc5l(),
         _uniform("digits", 64, (128, 64, 10), 2, 6, 16),
