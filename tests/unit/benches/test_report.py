@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benches import html, runner
+from benches import html, registry, runner
+from benches.context import kept_file
 from benches.report import table
 
 from .conftest import TOY_TOML, Shell
@@ -104,7 +105,8 @@ def test_the_page_of_no_runs(make_paper: Paper, tmp_path: Path) -> None:
     make_paper()
     text = html.page(tmp_path / "nothing")
     assert "not run" in text
-    assert "0 with a run" in text
+    kept = sum(kept_file(one).exists() for one in registry.papers().values())  # those of the repository
+    assert f"{kept} with a run" in text
 
 
 def test_report_md_has_every_part(make_paper: Paper, tmp_path: Path) -> None:
