@@ -64,21 +64,23 @@ def measure(ctx: Context[Any], digits: Trained, hdr: Trained) -> None:
             ctx.metric("levels_digits", small.levels, "levels", method="LUT levels, sum over layers")
             if ctx.config.place:
                 _placed(ctx, small)
+    before: int | None = None
     if ctx.config.hdr5l_area:
         with ctx.stage("LUT6 mapping of HDR-5L") as stage:
             if stage.todo:
-                _hdr5l(ctx, hdr, stage.progress)
+                stage.outcome = _hdr5l(ctx, hdr, stage.progress)
+            before = stage.outcome
     with ctx.stage("calibration on KANELÉ's routed design") as stage:
         if stage.todo:
             _calibrate(ctx)
     if ctx.config.dontcare:
         with ctx.stage("don't-care compression of HDR-5L") as stage:
             if stage.todo:
-                _dontcare(ctx, hdr, stage.progress)
+                _dontcare(ctx, hdr, before, stage.progress)
 
 
-def _hdr5l(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
-    """Count, levels, time and memory; the proof is part of the mapping."""
+def _hdr5l(ctx: Context[Any], hdr: Trained, progress: Any) -> int:
+    """Count, levels, time and memory; the proof is part of the mapping. Returns the LUT6 count."""
     from benches.neuralut.speed import fresh_peak_mib
     from rtl.synth.lutmap import map_network
 
@@ -105,6 +107,7 @@ def _hdr5l(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
         ctx.metric("levels_hdr5l_shallow", max(shallow.map.levels), "levels", method="as lut6_hdr5l_shallow")
     plots.tables(ctx, hdr.network, [layer.luts[layer.mapped] for layer in found.layers])
     plots.pipeline(ctx, placements(found.levels))
+    return found.luts
 
 
 def placements(levels: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -171,8 +174,11 @@ def _calibrate(ctx: Context[Any]) -> None:
     ctx.metric("kanele_openml_ff", count.ff, "FF", method=f"{count.stages} stages; Vivado: {KANELE_OPENML_FF}")
 
 
-def _dontcare(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
-    """Addresses that no training image reaches are filled so that tables shrink; loss on the test images."""
+def _dontcare(ctx: Context[Any], hdr: Trained, before: int | None, progress: Any) -> None:
+    """Addresses that no training image reaches are filled so that tables shrink; loss on the test images.
+
+    `before` is the network's LUT6 count where it is known.
+    """
     from hwsim.neuralut.dontcare import compress
     from rtl.synth.lutmap import live_luts
     from rtl.synth.lutmap.complete import complete_table
@@ -184,7 +190,8 @@ def _dontcare(ctx: Context[Any], hdr: Trained, progress: Any) -> None:
     network = hdr.network
     codes = network.quantise(data.x_train)
     found = compress(network, codes, complete_table, live=live_luts(network), progress=progress)
-    before, after = mapped(network).lut6, mapped(found.network).lut6
+    before = mapped(network).lut6 if before is None else before
+    after = mapped(found.network).lut6
     right = [simulate(n, data.x_test.astype(np.float64)).classes == data.y_test for n in (network, found.network)]
     loss = 100 * float(right[0].mean() - right[1].mean())
     method = f"{before} → {after} LUT6; every address that one of {len(codes)} training images reaches is kept"

@@ -26,8 +26,7 @@ class Config:
         stall_cycles: cycles of random handshakes for each stream option.
         speed_batch, numpy_batch, slow_batch: samples a call for our kernels, numpy, the dense torch comparison.
         rounds: timed rounds.
-        hdr5l: measure the shipped HDR-5L (speed, enumeration).
-        hdr5l_area: map it to LUT6.
+        hdr5l_area: map the shipped HDR-5L to LUT6.
         hdr5l_rtl: build and run HDR-5L's RTL under Verilator (minutes for the first build).
         cocotb: measure the cocotb rate beside the batch driver.
         place: place the small network on an ECP5.
@@ -46,7 +45,6 @@ class Config:
     numpy_batch: int = 4096
     slow_batch: int = 8
     rounds: int = 9
-    hdr5l: bool = True
     hdr5l_area: bool = True
     hdr5l_rtl: bool = True
     cocotb: bool = True
@@ -94,13 +92,11 @@ def run(ctx: Context[Config]) -> None:
             equal, all_runs = equality.cycles(ctx, digits.network, x, stage.progress)
             ctx.metric("cycle_equal_runs", equal, "", method="latency, interval, cycles, handshakes under stalls")
             ctx.metric("cycle_runs", all_runs, "")
-            ctx.metric("latency_cycles_hdr5l", _latency(hdr), "cycles", method="registers of the default architecture")
-    if config.hdr5l:
-        with ctx.stage("speed") as stage:
-            if stage.todo:
-                speed.measure(ctx, hdr)
-                speed.enumeration(ctx, hdr)
-                speed.startup(ctx)
+    with ctx.stage("speed") as stage:
+        if stage.todo:
+            speed.measure(ctx, hdr)
+            speed.enumeration(ctx, hdr)
+            speed.startup(ctx)
     if config.cocotb:
         with ctx.stage("batch driver beside cocotb") as stage:
             if stage.todo:
@@ -111,7 +107,7 @@ def run(ctx: Context[Config]) -> None:
 
         train_all(ctx)
     ctx.kept()
-    _missing(ctx, hdr)
+    _missing(ctx)
     plots.all_of(ctx)
 
 
@@ -135,13 +131,7 @@ def _codes(ctx: Context[Config], digits: networks.Trained, hdr: networks.Trained
     ctx.metric("code_samples", count, "")
 
 
-def _latency(hdr: networks.Trained) -> int:
-    from hwsim.ir.arch.neuralut import NeuralutArch
-
-    return NeuralutArch().latency(len(hdr.network.layers))
-
-
-def _missing(ctx: Context[Config], hdr: networks.Trained) -> None:
+def _missing(ctx: Context[Config]) -> None:
     """Say what this machine or this project can not measure."""
     ctx.not_comparable(
         "hdr5l-clock", "a placed xcvu9p clock needs Vivado; LUT levels and an ECP5 clock stand beside it"

@@ -18,7 +18,7 @@ Rows = dict[str, np.ndarray]
 
 
 def codes(ctx: Context[Any], trained: Trained, progress: Any) -> tuple[int, int]:
-    """(equal, all) samples on which every model gives the same output codes; also the RTL's rate."""
+    """(equal, all) samples on which every model gives the same output codes."""
     assert trained.x_test is not None
     x = trained.x_test[: ctx.config.equality_samples or None]
     progress(0, 2, f"{trained.name}: torch, tables, kernels")

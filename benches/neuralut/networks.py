@@ -29,15 +29,13 @@ class Trained:
         name: short name for metrics and files.
         model: the torch model (`ml.neuralut.model.LutNet`), in evaluation mode.
         network: its tables.
-        x_test: raw features [n, n_in] of the test set, or None when the data set is not here.
-        y_test: labels [n].
+        x_test: raw features [n, n_in] to compare models on, or None when the data set is not here.
     """
 
     name: str
     model: Any
     network: LutNetwork
     x_test: np.ndarray | None
-    y_test: np.ndarray | None
 
 
 def train_digits(ctx: Context[Any], progress: Any) -> dict[str, Any]:
@@ -79,23 +77,16 @@ def load_digits(ctx: Context[Any]) -> Trained:
     network = _lut_network(folder / f"network{io.SUFFIX}")
     model = restore(SMALL, folder / "model.pt", task.features)
     x = np.concatenate([task.dataset.x_train, task.dataset.x_test])
-    y = np.concatenate([task.dataset.y_train, task.dataset.y_test])
-    return Trained("digits", model, network, x, y)
+    return Trained("digits", model, network, x)
 
 
 def load_hdr5l(ctx: Context[Any]) -> Trained:
     """The shipped HDR-5L, its weights, and MNIST's test images when they are here."""
     from ml.neuralut.weights import load_weights
 
-    x_test, y_test = mnist_test(ctx)
-    ctx.artifact(path_of(HDR5L), HDR5L)
-    return Trained(HDR5L, load_weights(HDR5L), pretrained(HDR5L), x_test, y_test)
-
-
-def mnist_test(ctx: Context[Any]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """MNIST's test images [10000, 784] and labels, or (None, None) when they can not be had here."""
     data = mnist(ctx)
-    return (None, None) if data is None else (data.x_test, data.y_test)
+    ctx.artifact(path_of(HDR5L), HDR5L)
+    return Trained(HDR5L, load_weights(HDR5L), pretrained(HDR5L), None if data is None else data.x_test)
 
 
 def mnist(ctx: Context[Any]) -> Any | None:

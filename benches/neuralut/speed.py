@@ -64,6 +64,9 @@ def _beside_verilator(ctx: Context[Any], network: LutNetwork, codes: np.ndarray,
     design = verilated(network)
     run = design.run(codes)
     require_equal("Verilated RTL and simulate", run.outputs, simulate(network, codes).outputs)
+    latencies = np.unique(run.latency)  # of every sample, read off the RTL
+    require_equal("shortest and longest latency of the RTL", latencies[:1, None], latencies[-1:, None])
+    ctx.metric("latency_cycles_hdr5l", latencies[0], "cycles", n=len(codes), method="clock edges in the Verilated RTL")
     rate = stats.rate(lambda: design.run(codes), len(codes), 3, warm_up=0)
     ctx.metric("verilator_samples_per_s_hdr5l", rate, "1/s", method=f"batch driver, one sample a cycle; {rate.method}")
     ctx.metric("sim_speedup_vs_verilator", stats.ratio(ours, rate), "×")
