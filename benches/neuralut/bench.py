@@ -144,12 +144,9 @@ def verilog(out: Path, *, network: str = "hdr5l", clock_ns: float = 2.0, ports: 
     """Verilog of a shipped network, or of the `lut_network` in a file: sources, constraints, vendor Tcl."""
     from hwsim.ir import io
     from hwsim.ir.arch.neuralut import NeuralutArch
-    from hwsim.ir.errors import ArtifactError
     from hwsim.ir.lut import LutNetwork
     from hwsim.neuralut import pretrained
     from rtl.neuralut.export import export
 
-    artifact = io.load(network) if network.endswith(io.SUFFIX) else pretrained(network)
-    if not isinstance(artifact, LutNetwork):
-        raise ArtifactError.of(network, artifact.kind, "a lut_network", "Name a LUT network.")
+    artifact = io.load_as(LutNetwork, network) if network.endswith(io.SUFFIX) else pretrained(network)
     return export(artifact, NeuralutArch(register_every=every, ports=ports), out, clock_ns=clock_ns)  # type: ignore[arg-type]

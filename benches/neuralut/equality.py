@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -57,17 +58,12 @@ def compare(ctx: Context[Any], name: str, rows: Rows) -> int:
 
 def archs(n_layers: int) -> list[NeuralutArch]:
     """Every register placement worth telling apart, in both port styles."""
-    placements = [
-        {"register_every": every, "register_input": first, "register_output": last}
-        for every in range(1, n_layers + 1)
-        for first in (True, False)
-        for last in (False, True)
-    ]
-    seen: dict[tuple[Any, ...], NeuralutArch] = {}
-    for ports in ("plain", "stream"):
-        for placement in placements:
-            arch = NeuralutArch(ports=ports, **placement)  # type: ignore[arg-type]
-            seen.setdefault((ports, arch.boundaries(n_layers)), arch)
+    styles: tuple[Literal["plain", "stream"], ...] = ("plain", "stream")
+    choices = itertools.product(styles, range(1, n_layers + 1), (True, False), (False, True))
+    seen: dict[tuple[str, tuple[int, ...]], NeuralutArch] = {}
+    for ports, every, first, last in choices:
+        arch = NeuralutArch(register_every=every, register_input=first, register_output=last, ports=ports)
+        seen.setdefault((ports, arch.boundaries(n_layers)), arch)
     return list(seen.values())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,14 +69,14 @@ def digits_spec(ctx: Context[Any]) -> Any:
 
 def load_digits(ctx: Context[Any]) -> Trained:
     """The small network as `train_digits` left it."""
-    from ml.neuralut.tasks import load_task
+    from ml.common.data import load
+    from ml.neuralut.weights import restore
 
-    task = load_task("digits")
+    data = load("digits")
     folder = ctx.folder / "digits"
-    network = _lut_network(folder / f"network{io.SUFFIX}")
-    model = restore(SMALL, folder / "model.pt", task.features)
-    x = np.concatenate([task.dataset.x_train, task.dataset.x_test])
-    return Trained("digits", model, network, x)
+    network = io.load_as(LutNetwork, folder / f"network{io.SUFFIX}")
+    x = np.concatenate([data.x_train, data.x_test])
+    return Trained("digits", restore(folder), network, x)
 
 
 def load_hdr5l(ctx: Context[Any]) -> Trained:
@@ -102,18 +101,6 @@ def mnist(ctx: Context[Any]) -> Any | None:
     return data
 
 
-def restore(config: str, weights: Path, features: tuple[float, float]) -> Any:
-    """A `LutNet` in evaluation mode with the weights of a training run."""
-    import torch
-
-    from ml.neuralut.configs import named
-    from ml.neuralut.model import LutNet
-
-    model = LutNet(named(config), 0, features)
-    model.load_state_dict(torch.load(weights, weights_only=True))
-    return model.eval()
-
-
 def random_codes(network: LutNetwork, n: int, rng: np.random.Generator) -> np.ndarray:
     """Uniform input codes [n, n_in] for `network`."""
     return rng.integers(0, 1 << network.input_bits, (n, network.n_inputs)).astype(np.uint8)
@@ -124,9 +111,3 @@ def require_equal(what: str, a: np.ndarray, b: np.ndarray) -> None:
     if a.shape != b.shape or not np.array_equal(a, b):
         wrong = "shapes" if a.shape != b.shape else f"{int((a != b).any(axis=1).sum())} samples"
         raise EquivalenceError.of(f"{what} disagree", wrong, "equal codes", "Report a defect with the artifact.")
-
-
-def _lut_network(path: Path) -> LutNetwork:
-    artifact = io.load(path)
-    assert isinstance(artifact, LutNetwork)  # written by this run
-    return artifact

@@ -63,9 +63,7 @@ def _area(path: Path) -> dict[str, float]:
     kept = path.with_name("area.json")
     if kept.exists() and (found := json.loads(kept.read_text())).get("key") == key:
         return {"lut6": found["lut6"], "levels": found["levels"]}
-    network = io.load(path)
-    assert isinstance(network, LutNetwork)  # written by a training run
-    area = mapped(network)
+    area = mapped(io.load_as(LutNetwork, path))
     write_atomic(kept, json.dumps({"key": key, "lut6": area.lut6, "levels": area.levels}).encode())
     return {"lut6": area.lut6, "levels": area.levels}
 

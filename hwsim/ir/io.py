@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -134,6 +134,17 @@ def from_bytes(data: bytes, where: str = "artifact") -> Artifact:
         return cls.from_tensors(tensors, header)
     except (KeyError, TypeError) as error:
         raise ArtifactError.of(f"{where} lacks a field", repr(error), f"a {cls.kind}", "Export it again.") from error
+
+
+_A = TypeVar("_A", bound=Artifact)
+
+
+def load_as(cls: type[_A], path: str | os.PathLike[str]) -> _A:
+    """Read the artifact at `path`, which must be of kind `cls`. Raises as `from_bytes`, and for another kind."""
+    artifact = load(path)
+    if not isinstance(artifact, cls):
+        raise ArtifactError.of(f"kind of {path}", artifact.kind, cls.kind, "Name an artifact of that kind.")
+    return artifact
 
 
 def load(path: str | os.PathLike[str]) -> Artifact:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwsim.ir import io
-from hwsim.ir.errors import ArtifactError, UsageError
+from hwsim.ir.errors import UsageError
 from hwsim.ir.lut import LutNetwork
 
 _DATA = Path(__file__).parent / "data"
@@ -41,7 +41,4 @@ def pretrained(name: str) -> LutNetwork:
         >>> pretrained("hdr5l").widths
         (784, 256, 100, 100, 100, 10)
     """
-    artifact = io.load(path_of(name))
-    if not isinstance(artifact, LutNetwork):
-        raise ArtifactError.of(f"pretrained {name}", artifact.kind, "lut_network", "Reinstall the package.")
-    return artifact
+    return io.load_as(LutNetwork, path_of(name))

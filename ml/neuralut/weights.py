@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from hwsim.ir.errors import UsageError
-from ml.neuralut.configs import named
+from ml.neuralut.configs import NetConfig, named
 from ml.neuralut.model import LutNet
+from ml.neuralut.train import RunSpec
 
 _DATA = Path(__file__).parent / "data"
 
@@ -43,6 +44,17 @@ def load_weights(name: str) -> LutNet:
     return model.eval()
 
 
+def restore(run: Path) -> LutNet:
+    """The network that a training run (a folder of `ml.neuralut.train`) selected, in evaluation mode."""
+    spec = RunSpec(**json.loads((run / "summary.json").read_text())["spec"])
+    shape = spec.network()
+    if not isinstance(shape, NetConfig):
+        raise UsageError.of("kind of network", spec.config, "a network of L-LUTs", "Name another run.")
+    model = LutNet(shape, 0)
+    model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
+    return model.eval()
+
+
 def ship(run: Path, name: str) -> None:
     """Make the result of a training run (a folder of `ml.neuralut.train`) a shipped network.
 
@@ -55,10 +67,8 @@ def ship(run: Path, name: str) -> None:
     from hwsim.neuralut import shipped
 
     spec = json.loads((run / "summary.json").read_text())["spec"]
-    model = LutNet(named(spec["config"]), 0)
-    model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
     _DATA.mkdir(exist_ok=True)
-    save_weights(model, _DATA / f"{name}.safetensors", {"run": json.dumps(spec, sort_keys=True)})
+    save_weights(restore(run), _DATA / f"{name}.safetensors", {"run": json.dumps(spec, sort_keys=True)})
     target = Path(shipped.__file__).parent / "data" / f"{name}{io.SUFFIX}"
     target.parent.mkdir(exist_ok=True)
     shutil.copyfile(run / f"network{io.SUFFIX}", target)

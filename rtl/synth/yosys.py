@@ -145,7 +145,7 @@ def _need_liberty(liberty: str | None) -> str:
     return liberty
 
 
-def _design(text: str) -> dict:  # type: ignore[type-arg]
+def _design(text: str) -> dict:
     try:
         stat = json.loads(text)
         return stat["design"] if "design" in stat else next(iter(stat["modules"].values()))
@@ -153,13 +153,13 @@ def _design(text: str) -> dict:  # type: ignore[type-arg]
         raise ToolFailedError.of("yosys wrote an odd statistics file", repr(error), "JSON", text[:300]) from error
 
 
-def _counts(cells: Mapping[str, int], target: Target) -> dict:  # type: ignore[type-arg]
+def _counts(cells: Mapping[str, int], target: Target) -> dict:
     """SynthReport fields from cell counts; only what the target can have is given."""
 
     def total(names: Sequence[str]) -> int:
         return sum(cells.get(name, 0) for name in names)
 
-    out: dict = {"ff": sum(count for name, count in cells.items() if _FF.match(name))}  # type: ignore[type-arg]
+    out: dict = {"ff": sum(count for name, count in cells.items() if _FF.match(name))}
     if target == "liberty":
         return out
     lut = {size: cells[f"LUT{size}"] for size in range(1, 7) if f"LUT{size}" in cells}

@@ -27,7 +27,7 @@ _HIGH_WORDS = np.array(HIGH, dtype=np.uint64)
 
 
 @nb.njit(cache=True)
-def _cofactors(table, i):  # type: ignore[no-untyped-def]
+def _cofactors(table, i):
     """Both halves of a 64-bit table for input i, each spread over the whole word."""
     high = table & _HIGH_WORDS[i]
     low = table & ~_HIGH_WORDS[i]
@@ -36,7 +36,7 @@ def _cofactors(table, i):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _drop(literals, n, table, i):  # type: ignore[no-untyped-def]
+def _drop(literals, n, table, i):
     """Remove input i, on which the table does not depend; the inputs above move down one place."""
     for j in range(i, n - 1):
         c0, c1 = _cofactors(table, j + 1)
@@ -46,7 +46,7 @@ def _drop(literals, n, table, i):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _simplify(literals, n, table):  # type: ignore[no-untyped-def]
+def _simplify(literals, n, table):
     """Fold constants, inversions, repeats and idle inputs; sort the rest. Returns (inputs left, table)."""
     for i in range(n):  # spread the table over all six inputs
         if literals[i] < 0:

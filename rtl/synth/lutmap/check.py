@@ -17,7 +17,7 @@ _PATTERN = np.array(
 
 
 @nb.njit(cache=True)
-def _lut_word(table, lanes, n):  # type: ignore[no-untyped-def]
+def _lut_word(table, lanes, n):
     """64 lanes of one LUT: Shannon from the table's bits down, ``f = x ? f1 : f0`` for input after input."""
     stage = np.empty(32, np.uint64)
     zero, full = np.uint64(0), ~np.uint64(0)
@@ -35,7 +35,7 @@ def _lut_word(table, lanes, n):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _cone(n_inputs, offsets, fan_in, outputs, order, mark, stamp):  # type: ignore[no-untyped-def]
+def _cone(n_inputs, offsets, fan_in, outputs, order, mark, stamp):
     """Nodes that `outputs` need, ascending, into `order`; input signals reached get their mark too."""
     top = -1
     for o in outputs:
@@ -55,7 +55,7 @@ def _cone(n_inputs, offsets, fan_in, outputs, order, mark, stamp):  # type: igno
 
 
 @nb.njit(cache=True)
-def _first_difference(n_inputs, offsets, fan_in, tables, order, outputs, place, wanted, care, n):  # type: ignore[no-untyped-def]
+def _first_difference(n_inputs, offsets, fan_in, tables, order, outputs, place, wanted, care, n):
     """First (address, output bit) where the netlist differs from `wanted`, or (−1, −1); the cone is `order`.
 
     place[signal] = address bit that input carries, for inputs of the cone.

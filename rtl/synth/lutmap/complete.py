@@ -28,7 +28,7 @@ _PLANNED = 5  # splits of each size whose completed table is planned
 
 
 @nb.njit(cache=True)
-def _merge(cells, weights, order, label, merged, gathered):  # type: ignore[no-untyped-def]
+def _merge(cells, weights, order, label, merged, gathered):
     """Greedy colouring of columns. Shapes: cells int32 [columns, entries] (value or FREE), weights float32
     [columns, entries, values] = cost of giving the entry that value. Fills label [columns] and the classes'
     cells and weights; returns the number of classes.

@@ -22,7 +22,7 @@ DC = 2
 
 
 @nb.njit(cache=True)
-def _reduce(values, n, kept):  # type: ignore[no-untyped-def]
+def _reduce(values, n, kept):
     """Drop variables the function can do without; `values` shrinks in place. Returns how many are left."""
     i = 0
     while i < n:
@@ -44,7 +44,7 @@ def _reduce(values, n, kept):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _deposit(mask, out):  # type: ignore[no-untyped-def]
+def _deposit(mask, out):
     """Spread 0..2^|mask|−1 over the set bits of `mask`; returns |mask|."""
     out[0] = 0
     count = 0
@@ -59,7 +59,7 @@ def _deposit(mask, out):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _split_fits(values, n, top, shared, n_classes, codes, patterns):  # type: ignore[no-untyped-def]
+def _split_fits(values, n, top, shared, n_classes, codes, patterns):
     """Sort the columns into classes for W = `top`; fills codes [shared, column] and patterns [shared, class, 2].
 
     Formula: column c belongs to the first class whose cared bits do not contradict it.
@@ -93,7 +93,7 @@ def _split_fits(values, n, top, shared, n_classes, codes, patterns):  # type: ig
 
 
 @nb.njit(cache=True)
-def _find_split(values, n, tops, shareds, n_classes, codes, patterns, start):  # type: ignore[no-untyped-def]
+def _find_split(values, n, tops, shareds, n_classes, codes, patterns, start):
     """Index of the first split from `start` on that fits, or −1."""
     for i in range(start, len(tops)):
         if _split_fits(values, n, tops[i], shareds[i], n_classes, codes, patterns):
@@ -102,7 +102,7 @@ def _find_split(values, n, tops, shareds, n_classes, codes, patterns, start):  #
 
 
 @nb.njit(cache=True)
-def _support_left(values, n, i, j):  # type: ignore[no-untyped-def]
+def _support_left(values, n, i, j):
     """Variables that the cofactors by (i, j) still depend on, summed: the fewer, the cheaper the leaves."""
     total, select = 0, 1 << i | 1 << j
     for v in range(n):

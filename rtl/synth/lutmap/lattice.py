@@ -100,7 +100,7 @@ def own_levels(inputs: int) -> int:
 
 
 @nb.njit(cache=True)
-def _popcount(x):  # type: ignore[no-untyped-def]
+def _popcount(x):
     count = 0
     while x:
         x &= x - 1
@@ -109,7 +109,7 @@ def _popcount(x):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _offsets(n):  # type: ignore[no-untyped-def]
+def _offsets(n):
     offset = np.empty((1 << n) + 1, np.int64)
     total = 0
     for bound in range(1 << n):
@@ -120,7 +120,7 @@ def _offsets(n):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _label(values, out):  # type: ignore[no-untyped-def]
+def _label(values, out):
     """Number the values by first appearance; returns how many there are."""
     seen = np.full(65536, -1, np.int32)
     count = 0
@@ -133,7 +133,7 @@ def _label(values, out):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _fill(n, offset, classes, mu, keys, stamps, numbers):  # type: ignore[no-untyped-def]
+def _fill(n, offset, classes, mu, keys, stamps, numbers):
     """Classes of every bound set below the full one; `keys`, `stamps`, `numbers` are a scratch hash table.
 
     Formula: class_S(b) = number of the pair (class_T(b, v=0), class_T(b, v=1)), T = S ∪ {v}.
@@ -160,7 +160,7 @@ def _fill(n, offset, classes, mu, keys, stamps, numbers):  # type: ignore[no-unt
 
 
 @nb.njit(cache=True)
-def _plan(n, mu, estimate, cost, choice, wires):  # type: ignore[no-untyped-def]
+def _plan(n, mu, estimate, cost, choice, wires):
     """Formula: cost(S) = min over A ∪ B = S of cost(A) + cost(B) + k(S)·estimate(k(A) + k(B))."""
     for bound in range(1, 1 << n):
         size, k = _popcount(bound), 0
@@ -185,7 +185,7 @@ def _plan(n, mu, estimate, cost, choice, wires):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _plan_levels(n, mu, estimate, own, cost, choice, wires):  # type: ignore[no-untyped-def]
+def _plan_levels(n, mu, estimate, own, cost, choice, wires):
     """Like `_plan` for every budget d: the parts may take d − own(k(A) + k(B)) levels.
 
     Row d of cost and choice [levels + 1, 2^n]; `TOO_DEEP` marks a budget that is too small.
