@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benches import stats
 from benches.neuralut import area, equality, networks, plots, speed
 from benches.runner import Context
+
+
+Ports = Literal["plain", "stream"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def _missing(ctx: Context[Config]) -> None:
         ctx.not_comparable(claim, "the CERNBox jet set is not here; distilled jets are a set of their own")
 
 
-def verilog(out: Path, *, network: str = "hdr5l", clock_ns: float = 2.0, ports: str = "plain", every: int = 1) -> Any:
+def verilog(out: Path, *, network: str = "hdr5l", clock_ns: float = 2.0, ports: Ports = "plain", every: int = 1) -> Any:
     """Verilog of a shipped network, or of the `lut_network` in a file: sources, constraints, vendor Tcl."""
     from hwsim.ir import io
     from hwsim.ir.arch.neuralut import NeuralutArch
@@ -149,4 +152,4 @@ def verilog(out: Path, *, network: str = "hdr5l", clock_ns: float = 2.0, ports: 
     from rtl.neuralut.export import export
 
     artifact = io.load_as(LutNetwork, network) if network.endswith(io.SUFFIX) else pretrained(network)
-    return export(artifact, NeuralutArch(register_every=every, ports=ports), out, clock_ns=clock_ns)  # type: ignore[arg-type]
+    return export(artifact, NeuralutArch(register_every=every, ports=ports), out, clock_ns=clock_ns)
