@@ -18,6 +18,8 @@ from hwsim.core.trace import Trace
 from hwsim.ir import io as ir_io
 from hwsim.ir.artifact import Artifact
 from hwsim.ir.errors import UsageError
+from hwsim.ir.gates import GateNetlist
+from hwsim.ir.lut import LutNetwork
 
 Simulator = Callable[[Any, np.ndarray, bool], tuple[SimResult, Trace | None]]
 
@@ -158,8 +160,9 @@ def check(path: Path, samples: int) -> str:
 
 def _random_input(artifact: Artifact, samples: int) -> np.ndarray:
     rng = np.random.default_rng(0)
-    bits = {"lut_network": getattr(artifact, "input_bits", 1), "gate_netlist": 1}.get(artifact.kind)
-    if bits is None:
-        mend = "Use hwsim ir dump, which validates as well."
-        raise UsageError.of("no random inputs for this kind", artifact.kind, "lut_network or gate_netlist", mend)
-    return rng.integers(0, 1 << bits, (samples, artifact.n_inputs))  # type: ignore[attr-defined]
+    if isinstance(artifact, LutNetwork):
+        return rng.integers(0, 1 << artifact.input_bits, (samples, artifact.n_inputs))
+    if isinstance(artifact, GateNetlist):
+        return rng.integers(0, 2, (samples, artifact.n_inputs))
+    mend = "Use hwsim ir dump, which validates as well."
+    raise UsageError.of("no random inputs for this kind", artifact.kind, "lut_network or gate_netlist", mend)

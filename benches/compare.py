@@ -73,10 +73,11 @@ def rows(a: Result, b: Result) -> list[Row]:
 
 
 def _row(name: str, a: Metric | None, b: Metric | None) -> Row:
+    unit = a.unit if a else b.unit if b else ""
     same = a is not None and b is not None and a.unit == b.unit and a.value != 0
     return Row(
         name=name,
-        unit=(a or b).unit,  # type: ignore[union-attr]
+        unit=unit,
         a=a.value if a else None,
         b=b.value if b else None,
         ratio=b.value / a.value if same and a and b else None,

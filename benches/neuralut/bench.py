@@ -14,7 +14,6 @@ from benches import stats
 from benches.neuralut import area, equality, networks, plots, speed
 from benches.runner import Context
 
-
 Ports = Literal["plain", "stream"]
 
 

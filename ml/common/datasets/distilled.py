@@ -35,11 +35,6 @@ N_TEST = 10_000
 REAL_TEST_FRACTION = 0.2
 SEED = 0
 
-_HALF_CODES = 32  # input codes are 6 bit: −32 … 31
-_HALF_HIDDEN = 64  # hidden codes are 7 bit: −64 … 63
-_BN_EPS = 1e-5  # of torch.nn.BatchNorm1d
-_N_OUT = (8, 5)  # neurons of the two layers
-
 
 def load_distilled(root: str | Path | None = None, progress: Progress | None = None) -> Dataset:
     """40 000 + 10 000 drawn jets with table labels; x float32 ``[n, 16]`` standardised like the real jets.
@@ -104,29 +99,13 @@ def _draw_class(x: NDArray[np.float32], size: int, rng: np.random.Generator) -> 
 def classify(x: Array, tables: Mapping[str, Array]) -> Labels:
     """Class of each jet by the KANELÉ tables: int64 ``[n]``.
 
-    code = clip(round((BN(x) + b) / (threshold / 32)), −32, 31) + 32; each of the 8 hidden neurons sums one table a
-    kept edge, saturates to −64 … 63 and adds 64; each of the 5 outputs sums its tables; the first largest wins.
-
     Args:
         x: standardised jets ``[n, 16]``.
         tables: the extras of `load("kanele_openml_tables")`.
     """
-    values = {name: np.asarray(array) for name, array in tables.items()}
-    codes = _input_codes(np.asarray(x, np.float32), values)
-    width = values["width"].astype(np.int64)
-    starts = np.cumsum(width) - width
-    sums = np.zeros((len(codes), 0), np.int64)
-    for layer, n_out in enumerate(_N_OUT):
-        sums = np.zeros((len(codes), n_out), np.int64)
-        for (edge_layer, i, o), start in zip(values["edge"], starts, strict=True):
-            if edge_layer == layer:
-                sums[:, o] += values["values"][start + codes[:, i]]
-        codes = np.clip(sums, -_HALF_HIDDEN, _HALF_HIDDEN - 1) + _HALF_HIDDEN
-    return sums.argmax(axis=1).astype(np.int64)
+    from hwsim.interop.kanele import from_tables
+    from hwsim.neuralut import simulate
 
-
-def _input_codes(x: NDArray[np.float32], t: Mapping[str, Array]) -> NDArray[np.int64]:
-    p = {name: np.asarray(t[name], np.float32) for name in t if name.startswith(("bn_", "input_"))}
-    normed = (x - p["bn_mean"]) / np.sqrt(p["bn_var"] + np.float32(_BN_EPS)) * p["bn_weight"] + p["bn_bias"]
-    scaled = np.round((normed + p["input_bias"]) / (p["input_threshold"] / np.float32(_HALF_CODES)))
-    return (np.clip(scaled, -_HALF_CODES, _HALF_CODES - 1) + _HALF_CODES).astype(np.int64)
+    classes = simulate(from_tables(tables), np.asarray(x, np.float64), tech=None).classes
+    assert classes is not None  # the network has five
+    return classes
