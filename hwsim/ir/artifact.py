@@ -72,7 +72,9 @@ def register(cls: _A) -> _A:
 def kinds() -> dict[str, type[Artifact]]:
     """All registered IR kinds by name."""
     import hwsim.ir.gates
-    import hwsim.ir.lut  # noqa: F401  (importing a kind's module registers it)
+    import hwsim.ir.ising
+    import hwsim.ir.lut
+    import hwsim.ir.mimo_ising  # noqa: F401  (importing a kind's module registers it)
 
     return dict(sorted(_KINDS.items()))
 

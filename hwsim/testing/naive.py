@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.gates import GateNetlist
+from hwsim.ir.ising import Ising
 from hwsim.ir.lut import LutLayer, LutNetwork, SumLayer
+from hwsim.ir.mimo_ising import MimoIsing
 
 Codes = list[int]
 
@@ -141,3 +143,31 @@ class StreamPipeline:
         else:
             self.datapath.registers = held
         return in_fire, out_valid, out
+
+
+def ising_energy(problem: Ising, spins: Sequence[int]) -> int:
+    """Energy of one state.
+
+    Example:
+        >>> import numpy as np
+        >>> pair = Ising(np.array([1, 0]), np.array([[0, 1]], np.int32), np.array([-2]))
+        >>> ising_energy(pair, [1, -1])
+        3
+    """
+    energy = sum(int(h) * int(s) for h, s in zip(problem.h, spins, strict=True))
+    for (u, v), weight in zip(problem.edges, problem.J, strict=True):
+        energy += int(weight) * int(spins[u]) * int(spins[v])
+    return energy
+
+
+def mimo_points(problem: MimoIsing, spins: Sequence[int]) -> list[int]:
+    """Constellation points of one state: spin k·n + i weighs 2^(K−1−k)."""
+    n, bits = problem.n, problem.bits_per_axis
+    return [sum(2 ** (bits - 1 - k) * int(spins[k * n + i]) for k in range(bits)) for i in range(n)]
+
+
+def mimo_energy(problem: MimoIsing, spins: Sequence[int]) -> int:
+    """xᵀGx − 2 zᵀx of one state."""
+    x, n = mimo_points(problem, spins), problem.n
+    quadratic = sum(x[i] * int(problem.gram[i, j]) * x[j] for i in range(n) for j in range(n))
+    return quadratic - 2 * sum(int(problem.matched[i]) * x[i] for i in range(n))

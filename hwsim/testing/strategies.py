@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.gates import GateNetlist
+from hwsim.ir.ising import Ising
 from hwsim.ir.lut import InputQuantiser, Layer, LutLayer, LutNetwork, SumLayer
 from hwsim.ir.lut_layers import code_dtype
+from hwsim.ir.mimo_ising import MimoIsing
 
 # Widths that matter to kernels: 1-bit, the papers' 2 and 4, odd ones, both sides of a byte, the limit.
 CODE_BITS = (1, 2, 3, 4, 5, 8, 9, 16)
@@ -125,4 +127,47 @@ def gate_netlists(draw: Any, max_inputs: int = 6, max_nodes: int = 20, max_fan_i
         np.concatenate([[], *fan_in]).astype(np.int32),
         np.array(tables, np.uint64),
         outputs.astype(np.int32),
+    )
+
+
+@st.composite
+def isings(draw: Any, max_spins: int = 8) -> Ising:
+    """Small Ising problems of any density, with or without a schedule and initial states."""
+    rng = draw(generators())
+    n, density = draw(st.integers(1, max_spins)), draw(st.sampled_from((0.0, 0.4, 1.0)))
+    u, v = np.triu_indices(n, 1)
+    kept = rng.random(len(u)) < density
+    edges = np.stack([u[kept], v[kept]], axis=1).astype(np.int32)
+    initial = (2 * rng.integers(0, 2, (draw(st.integers(0, 3)), n)) - 1).astype(np.int8)
+    schedule = draw(st.sampled_from(([], [[0, 1], [2, 0.4], [4, 1]], [[0, 0], [20, 1]])))
+    return Ising(
+        rng.integers(-9, 10, n),
+        edges,
+        rng.integers(-9, 10, len(edges)),
+        draw(st.sampled_from((1.0, 0.125))),
+        draw(st.sampled_from((0.0, -3.5))),
+        np.array(schedule, float).reshape(-1, 2),
+        initial,
+    )
+
+
+@st.composite
+def mimo_isings(draw: Any, max_n: int = 6, max_replicas: int = 4, max_sweeps: int = 5) -> MimoIsing:
+    """Small detection problems that a chip can run: Gram matrix of integers, seeds, temperatures from 0 up."""
+    rng = draw(generators())
+    n, bits = draw(st.integers(1, max_n)), draw(st.integers(1, 4))
+    replicas, sweeps = draw(st.integers(1, max_replicas)), draw(st.integers(0, max_sweeps))
+    half = rng.integers(-6, 7, (n + draw(st.integers(0, 2)), n))
+    x = 2 * rng.integers(0, 2**bits, n) - (2**bits - 1)
+    gram = half.T @ half
+    return MimoIsing(
+        gram.astype(np.int32),
+        gram @ x + rng.integers(-20, 21, n),
+        bits,
+        (2 * rng.integers(0, 2, (replicas, bits * n)) - 1).astype(np.int8),
+        rng.integers(1, 2**32, replicas, dtype=np.uint32),
+        rng.integers(0, 8, sweeps).astype(np.uint8),
+        rng.integers(0, 9, sweeps).astype(np.uint8),
+        1 / 64,
+        draw(st.sampled_from((0.0, 7.25))),
     )
