@@ -15,6 +15,8 @@ import numpy as np
 
 from hwsim.ir.errors import UsageError
 
+ENOUGH_ERRORS = 20  # fewer errors do not tell how they cluster
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -44,16 +46,57 @@ def binomial(successes: int, n: int, confidence: float = 0.95) -> Figure:
     """
     if not 0 <= successes <= n or n < 1:
         raise UsageError.of("a rate needs trials", f"{successes} of {n}", "0 ≤ successes ≤ n, n ≥ 1", "Count again.")
+    low, high = _wilson(successes / n, n, confidence)
+    # exact ends: rounding must not exclude a rate of 0 or 1
+    low = 0.0 if successes == 0 else low
+    high = 1.0 if successes == n else high
+    return Figure(successes / n, low, high, n, f"Wilson {confidence:.0%}")
+
+
+def _wilson(p: float, n: float, confidence: float) -> tuple[float, float]:
     from scipy.stats import norm
 
     z = float(norm.ppf(0.5 + confidence / 2))
-    p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # exact ends: rounding must not exclude a rate of 0 or 1
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Figure(p, low, high, n, f"Wilson {confidence:.0%}")
+    return centre - half, centre + half
+
+
+def clustered(
+    errors: int, squares: int, clusters: int, size: int, burst: float = 0.0, confidence: float = 0.95
+) -> Figure:
+    """Error rate of bits that err in bursts: Wilson's interval with the effective number of bits.
+
+    Bits of one detected vector err together. With e_c errors in cluster c the design effect is the variance of
+    e_c over that of independent bits (Kish 1965, section 5.4), never below 1, and n_eff = bits / design effect.
+
+    Args:
+        errors, squares: Σ e_c and Σ e_c² over all clusters.
+        clusters, size: number of clusters, bits in each.
+        burst: errors an erroneous cluster has, for a run with too few errors to estimate it (the design effect is
+            never taken below it then); 0 takes `size`, the worst.
+
+    Raises:
+        UsageError: counts that do not fit together.
+
+    Example (four clusters of ten bits, one of which has two errors):
+        >>> f = clustered(2, 4, 4, 10)
+        >>> f.value, round(f.high, 2)
+        (0.05, 0.61)
+    """
+    if clusters < 1 or size < 1 or not errors <= squares <= errors * size <= clusters * size * size:
+        got = f"{errors} errors, {squares} squared, {clusters} clusters of {size}"
+        raise UsageError.of("clustered error rate", got, "errors ≤ squares ≤ errors · size", "Count again.")
+    bits = clusters * size
+    p = errors / bits
+    effect = 1.0
+    if clusters > 1 and 0 < p < 1:
+        effect = max(1.0, (squares - errors**2 / clusters) / (clusters - 1) / (size * p * (1 - p)))
+    if errors < ENOUGH_ERRORS:
+        effect = max(effect, burst or float(size))
+    low, high = _wilson(p, bits / effect, confidence)
+    low, high = (0.0 if errors == 0 else max(low, 0.0)), (1.0 if errors == bits else min(high, 1.0))
+    return Figure(p, low, high, clusters, f"Wilson {confidence:.0%} on {bits} bits, design effect {effect:.3g}")
 
 
 def mean(values: Sequence[float], confidence: float = 0.95) -> Figure:
