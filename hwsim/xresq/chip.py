@@ -1,0 +1,208 @@
+"""Cycle model of the annealing detector, equal bit for bit and cycle for cycle to `rtl.xresq`.
+
+The circuit is described in ``docs/xresq-chip.md``, the run in ``docs/ir/mimo_ising.md``. Symbols: n real dimensions,
+K bits an axis, R replicas, G = HᵀH, z = Hᵀy, g = z − Gx, Δx the change of an axis, N0 noise power of a complex sample.
+
+All replicas are independent and the cycles depend on nothing but the sweeps, so the model runs one replica after
+another and updates g only where a spin was flipped; the circuit adds Δx·G_i in every cycle, mostly with Δx = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numba import njit
+
+from hwsim.core.counters import Counters
+from hwsim.core.result import SimResult
+from hwsim.ir.arch.xresq import XresqArch
+from hwsim.ir.errors import UsageError, check_shape
+from hwsim.ir.mimo_ising import ROM_FRACTION, MimoIsing, minus_log_rom
+
+PEAK_N0 = 32.0  # T_p / N0 at 16×16 16-QAM, 22 dB: the optimum is flat from 16 to 64
+
+
+@dataclass(frozen=True, eq=False)
+class ChipResult(SimResult):
+    """What the detector found, beside cycles and counts; `outputs` are the winner's spins [1, K·n].
+
+    Attributes:
+        energies: int64 [R], lowest energy that each replica met.
+        spins: int8 [R, K·n], its state.
+        accepts: int64 [R], accepted flips.
+        winner: the replica with the lowest energy, lowest index on ties.
+    """
+
+    energies: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    spins: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int8))
+    accepts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    winner: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ChipBatch:
+    """Results of many runs.
+
+    Attributes:
+        energies, accepts: int64 [batch, R].   spins: int8 [batch, R, K·n].   winners: int64 [batch].
+        best: int8 [batch, K·n], the winners' spins.
+        cycles: of one run.
+    """
+
+    energies: np.ndarray
+    accepts: np.ndarray
+    spins: np.ndarray
+    winners: np.ndarray
+    best: np.ndarray
+    cycles: int
+
+
+@njit(cache=True, nogil=True)
+def _replica_kernel(gram, matched, x, bits, state, mantissas, exponents, rom, best_x):  # type: ignore[no-untyped-def]
+    """Anneals x in place; returns (best energy, accepted flips, dimensions with a flip)."""
+    n = len(x)
+    g = matched.copy()
+    energy = np.int64(0)
+    for i in range(n):
+        energy -= x[i] * matched[i]
+        for j in range(n):
+            g[j] -= gram[i, j] * x[i]
+    for i in range(n):  # E = −Σ x_i (z_i + g_i)
+        energy -= x[i] * g[i]
+    best, accepts, moves = energy, np.int64(0), np.int64(0)
+    best_x[:] = x
+    q = np.uint32(state)
+    for t in range(len(mantissas)):
+        for i in range(n):
+            q ^= np.uint32(q << np.uint32(13))
+            q ^= np.uint32(q >> np.uint32(17))
+            q ^= np.uint32(q << np.uint32(5))
+            draws, start, diagonal = q, x[i], gram[i, i]
+            for k in range(bits):
+                weight = np.int64(1) << (bits - 1 - k)
+                spin = np.int64(1) if ((x[i] + (1 << bits) - 1) >> 1) & weight else np.int64(-1)
+                change = weight * (weight * diagonal + spin * (g[i] - diagonal * (x[i] - start)))
+                draw = rom[np.int64(draws & np.uint32(255))]
+                draws = np.uint32(draws >> np.uint32(8))
+                if change < ((mantissas[t] * draw) << exponents[t]) >> ROM_FRACTION:
+                    x[i] -= 2 * weight * spin
+                    energy += 4 * change
+                    accepts += 1
+            if x[i] != start:
+                moves += 1
+                step = x[i] - start
+                for j in range(n):
+                    g[j] -= gram[i, j] * step
+        if energy < best:
+            best = energy
+            best_x[:] = x
+    return best, accepts, moves
+
+
+@njit(cache=True, nogil=True)
+def _batch_kernel(gram, matched, points, bits, states, mantissas, exponents, rom, energies, accepts, moves):  # type: ignore[no-untyped-def]
+    """Problems [b, …] one after another; `points` [b, R, n] become the best ones."""
+    best = np.empty(matched.shape[1], np.int64)
+    for b in range(len(points)):
+        for r in range(points.shape[1]):
+            energies[b, r], accepts[b, r], moves[b, r] = _replica_kernel(
+                gram[b], matched[b], points[b, r], bits, states[b, r], mantissas[b], exponents[b], rom, best
+            )
+            points[b, r] = best
+
+
+def simulate(problem: MimoIsing, arch: XresqArch | None = None) -> ChipResult:
+    """One run of the detector.
+
+    Args:
+        problem: the artifact.
+        arch: the circuit; default: one of the problem's size with a lane a replica, `fitting(problem)`.
+
+    Raises:
+        ArtifactError: `problem` does not fit `arch`.
+
+    Example:
+        >>> import numpy as np
+        >>> problem = MimoIsing(
+        ...     2 * np.eye(4, dtype=np.int32), np.array([6, -2, 0, 3]), 2, np.ones((2, 8), np.int8),
+        ...     np.array([1, 2], np.uint32), np.array([4, 0], np.uint8), np.array([1, 0], np.uint8))
+        >>> result = simulate(problem)
+        >>> problem.points(result.outputs).tolist(), result.energies.tolist(), result.cycles
+        ([[3, -1, 1, 1]], [-22, -22], 64)
+    """
+    arch = arch or fitting(problem)
+    batch, moves = _run([problem], arch)
+    n, k, sweeps = arch.n, arch.bits_per_axis, problem.sweeps
+    counters = Counters(
+        decisions=arch.replicas * sweeps * n * k, accepts=int(batch.accepts.sum()), updates=int(moves.sum()),
+        row_reads=(sweeps + 1) * n * arch.contexts, additions=arch.replicas * (sweeps + 1) * n * n,
+        random_steps=arch.replicas * sweeps * n, input_bits=arch.load_beats(sweeps) * arch.beat_bits,
+        output_bits=arch.result_beats * arch.beat_bits,
+    )  # fmt: skip
+    cycles, first_out = arch.cycles(sweeps), arch.load_beats(sweeps) + arch.cycles(0)
+    del first_out
+    return ChipResult(
+        batch.best, cycles, cycles - 1, cycles, counters, "numba", energies=batch.energies[0], spins=batch.spins[0],
+        accepts=batch.accepts[0], winner=int(batch.winners[0]),
+    )  # fmt: skip
+
+
+def simulate_many(problems: Sequence[MimoIsing], arch: XresqArch | None = None) -> ChipBatch:
+    """Runs of many problems of one size and one number of sweeps, without counts.
+
+    Raises:
+        ArtifactError: a problem does not fit `arch`.
+        UsageError: no problem, or schedules of different lengths.
+    """
+    if not problems or len({problem.sweeps for problem in problems}) > 1:
+        lengths = sorted({problem.sweeps for problem in problems})
+        raise UsageError.of("sweeps of the problems", lengths, "one length", "Run each length by itself.")
+    return _run(problems, arch or fitting(problems[0]))[0]
+
+
+def fitting(problem: MimoIsing, **more: object) -> XresqArch:
+    """A detector of the problem's size, a lane a replica as far as `XresqArch` allows, wide enough for anything.
+
+    Args:
+        more: parameters of `XresqArch` to set.
+    """
+    lanes = max(d for d in range(1, min(problem.n, problem.replicas) + 1) if problem.replicas % d == 0)
+    wide = XresqArch(
+        problem.n, problem.bits_per_axis, problem.replicas, lanes, gram_bits=16, field_bits=31, energy_bits=32,
+        mantissa_bits=8, exponent_bits=5, max_sweeps=max(64, problem.sweeps),
+        beat_bits=max(128, 1 << (lanes * problem.bits_per_axis - 1).bit_length()),
+    )  # fmt: skip
+    return replace(wide, **more)  # type: ignore[arg-type]
+
+
+def _run(problems: Sequence[MimoIsing], arch: XresqArch) -> tuple[ChipBatch, np.ndarray]:
+    for problem in problems:
+        arch.check(problem)
+    points = np.stack([problem.points(problem.seeds) for problem in problems])
+    shape = points.shape[:2]
+    energies, accepts, moves = (np.zeros(shape, np.int64) for _ in range(3))
+    names = ("gram", "matched", "rng_seeds", "mantissas", "exponents")
+    gram, matched, states, mantissas, exponents = (np.stack([getattr(p, name) for p in problems]) for name in names)
+    _batch_kernel(
+        gram.astype(np.int64), matched, points, arch.bits_per_axis, states, mantissas.astype(np.int64),
+        exponents.astype(np.int64), minus_log_rom(), energies, accepts, moves,
+    )  # fmt: skip
+    spins = spins_of(points, arch.bits_per_axis)
+    winners = energies.argmin(axis=1)
+    best = spins[np.arange(len(spins)), winners]
+    return ChipBatch(energies, accepts, spins, winners, best, arch.cycles(problems[0].sweeps)), moves
+
+
+def spins_of(points: np.ndarray, bits_per_axis: int) -> np.ndarray:
+    """Spins int8 [.., K·n] of odd points [.., n]; inverse of `MimoIsing.points`.
+
+    Example:
+        >>> spins_of(np.array([[3, -1]]), 2).tolist()
+        [[1, -1, 1, 1]]
+    """
+    x = np.asarray(points)
+    code = (x + 2**bits_per_axis - 1) // 2
+    planes = [(code >> p) & 1 for p in reversed(range(bits_per_axis))]
+    return (2 * np.concatenate(planes, axis=-1) - 1).astype(np.int8)

@@ -1,0 +1,5 @@
+"""X-ResQ (2402.18778): the reverse-annealing MIMO detector as Amaranth hardware and as exported Verilog."""
+
+from rtl.xresq.detector import Detector, build
+
+__all__ = ["Detector", "build"]
