@@ -1,9 +1,24 @@
-"""Annealing: Monte Carlo kernels, dimod samplers and a stand-in for a quantum annealer."""
+"""Annealing: Monte Carlo kernels, dimod samplers and a stand-in for a quantum annealer (``docs/annealing.md``)."""
 
-from hwsim.annealing.anneal import Run, metropolis, random_states, rotor
+from hwsim.annealing.anneal import descend, metropolis, temper
 from hwsim.annealing.devices import devices
 from hwsim.annealing.problem import Problem
 from hwsim.annealing.programming import IDEAL, Noise
 from hwsim.annealing.qpu import QPUSimulator
+from hwsim.annealing.reads import Run, random_states
+from hwsim.annealing.transverse import path_integral, rotor
 
-__all__ = ["IDEAL", "Noise", "Problem", "QPUSimulator", "Run", "devices", "metropolis", "random_states", "rotor"]
+__all__ = [
+    "IDEAL",
+    "Noise",
+    "Problem",
+    "QPUSimulator",
+    "Run",
+    "descend",
+    "devices",
+    "metropolis",
+    "path_integral",
+    "random_states",
+    "rotor",
+    "temper",
+]

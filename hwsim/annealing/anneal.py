@@ -1,60 +1,36 @@
-"""Python face of the kernels: Metropolis and rotor (SVMC) runs over many reads.
+"""Metropolis annealing over many reads: forward, reverse and paused anneals, constant temperature, and descent.
 
-**Metropolis** (spec: one sweep visits the spins in order). With the local field f_i = h_i + Σ_j J_ij s_j, flipping
-spin i changes the energy by −2 s_i f_i and is accepted when −2 s_i f_i < −T ln u, u uniform: s_i f_i > (T/2) ln u.
+A sweep visits the spins in order. With the local field f_i = h_i + Σ_j J_ij s_j, flipping spin i changes the energy
+by −2 s_i f_i and is accepted when −2 s_i f_i < −T ln u, u uniform: s_i f_i > (T/2) ln u.
 
-**Rotor**, spin-vector Monte Carlo (Shin, Smith, Smolin, Vazirani, arXiv 1401.7087): each spin is an angle θ in 0…π and
+Random numbers belong to (seed, read, sweep, spin) alone (`hwsim.annealing.draws`). All layouts add the same numbers
+in the same order, so that their states are equal bit for bit, for any number of threads:
 
-    βE = Hp·(Σ h_i cos θ_i + Σ_{i<j} J_ij cos θ_i cos θ_j) − Hd·Σ sin θ_i,   Hp = B(s)/2kT,  Hd = A(s)/2kT.
+| kernel | layout | best for |
+|---|---|---|
+| ``rows`` | one read at a time, 16 or 32 spins a vector | dense problems, few flips |
+| ``strips`` | 16 reads a vector, rows in blocks of 16 spins | dense problems of up to about 200 spins |
+| ``lists`` | 16 reads a vector, lists of neighbours | sparse problems |
 
-A proposal is θ + U[−w, w], folded at 0 and π. w = π is plain SVMC; w = π·min(1, A/B) is SVMC-TF (Albash, Marshall,
-arXiv 2009.04934), whose moves die out with the transverse field. Angles are multiples of π/`STEPS`; the fold
-gives the two ends half the weight of the others, which is the trapezoid rule for the uniform measure on 0…π.
-
-Reads are independent and their random numbers belong to (seed, read, sweep, spin) alone: results are equal for any
-number of threads and any kernel of the same arithmetic.
+Integer problems run in the narrowest integers that hold every local field, and are exact; others run in float32.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from hwsim.annealing.problem import Problem
+from hwsim.annealing.problem import MAX_DENSE, Problem
+from hwsim.annealing.reads import WORD, Run, in_parts
+from hwsim.annealing.vectors import LANES
 from hwsim.ir.errors import ShapeError, UsageError
 
-STEPS = 1024  # angle steps from 0 to π
+Kernel = Literal["auto", "rows", "strips", "lists"]
 HOTTEST = 1e30  # T/2 of β = 0: finite, so that no product with −ln u becomes NaN
-PARALLEL_AT = 200_000  # spin updates below which starting threads costs more than it gains
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """Final states of the reads.
-
-    Attributes:
-        states: int8 [reads, n], ±1.
-        energies: float64 [reads], of the problem as given.
-        kernel: name of the kernel that ran.
-        angles: int16 [reads, n] in steps of π/`STEPS`; only of a rotor run.
-    """
-
-    states: np.ndarray
-    energies: np.ndarray
-    kernel: str
-    angles: np.ndarray | None = None
-
-
-def random_states(reads: int, n: int, seed: int, first: int = 0) -> np.ndarray:
-    """int8 [reads, n] of ±1; row r depends on (seed, first + r) alone."""
-    rows = [np.random.default_rng([seed & (2**64 - 1), first + r]).integers(0, 2, n, np.int8) for r in range(reads)]
-    return np.stack(rows) * np.int8(2) - np.int8(1) if rows else np.empty((0, n), np.int8)
+STRIPS_UP_TO = 192  # spins up to which 16 reads a vector beat one read at a time on rows (measured)
+STRIPS_FROM = 8  # reads: with fewer, most lanes idle
+DESCENT = 16  # sweeps of a descent between looks at what still moves
 
 
 def half_temperatures(betas: np.ndarray) -> np.ndarray:
@@ -70,15 +46,39 @@ def half_temperatures(betas: np.ndarray) -> np.ndarray:
         return np.minimum(0.5 / betas, HOTTEST).astype(np.float32)
 
 
+def number_types(problem: Problem) -> tuple[type, type]:
+    """Types of the fields and of the couplings on rows: the narrowest exact integers, else float32."""
+    if not problem.integer:
+        return np.float32, np.float32
+    field = np.int16 if problem.row_sums.max() < 2**15 else np.int32
+    coupling = np.int8 if problem.largest < 2**7 else np.int16 if problem.largest < 2**15 else np.int32
+    return field, coupling
+
+
+def choose(problem: Problem, reads: int, kernel: Kernel) -> Kernel:
+    """The layout for a problem.
+
+    Raises:
+        UsageError: an unknown kernel, or rows of a matrix that is too large.
+    """
+    if kernel not in get_args(Kernel):
+        raise UsageError.of("kernel", repr(kernel), f"one of {', '.join(get_args(Kernel))}", "Choose one of them.")
+    if kernel in ("rows", "strips") and problem.n > MAX_DENSE:
+        raise UsageError.of(f"spins on {kernel}", problem.n, f"at most {MAX_DENSE}", "Use lists.")
+    if kernel != "auto":
+        return kernel
+    inexact = problem.integer and problem.row_sums.max() >= 2**24  # fields that float32 would round
+    if inexact and problem.n <= MAX_DENSE:
+        return "rows"
+    if not problem.dense:
+        return "lists"
+    return "strips" if problem.n <= STRIPS_UP_TO and reads >= STRIPS_FROM else "rows"
+
+
 def metropolis(
-    problem: Problem,
-    betas: np.ndarray,
-    initial: np.ndarray,
-    seed: int = 0,
-    *,
-    first: int = 0,
-    threads: int | None = None,
-) -> Run:
+    problem: Problem, betas: np.ndarray, initial: np.ndarray, seed: int = 0, *, first: int = 0,
+    threads: int | None = None, kernel: Kernel = "auto",
+) -> Run:  # fmt: skip
     """Metropolis sweeps, one for each β, from every row of `initial`.
 
     Args:
@@ -88,103 +88,111 @@ def metropolis(
         seed: any integer; taken modulo 2^64.
         first: number of the first read: a run of reads 0…9 equals one of 0…4 and one of 5…9 (first=5).
         threads: at most so many; None: all processors that this process may use.
+        kernel: layout; all give the same states.
 
     Raises:
         ShapeError: states or betas of a wrong shape or value.
-    """
-    from hwsim.annealing import kernels
+        UsageError: an unknown kernel, or one that can not hold the problem.
 
+    Example:
+        >>> pair = Problem.of_edges(np.zeros(2), np.array([0]), np.array([1]), np.array([1.0]))
+        >>> metropolis(pair, np.linspace(0.1, 5, 50), random_states(3, 2, seed=0)).energies.tolist()
+        [-1.0, -1.0, -1.0]
+    """
     states = problem.check_states(initial).copy()
     half_t = half_temperatures(betas)
-    h, word = problem.h.astype(np.float32), np.uint64(seed & (2**64 - 1))
-    start, column, weight = problem.csr()
-
-    def part(lo: int, hi: int) -> None:
-        kernels.metropolis_sparse(h, start, column, weight, half_t, states, word, first, lo, hi)
-
-    in_parts(part, len(states), threads, states.size * len(half_t))
-    return Run(states, problem.energies(states), "sparse float32")
-
-
-@cache
-def angle_tables() -> tuple[np.ndarray, np.ndarray]:
-    """cos and sin of kπ/`STEPS`, float32 [STEPS + 1], exact at 0, π/2 and π."""
-    k = np.arange(STEPS + 1)
-    cos, sin = np.cos(np.pi * k / STEPS), np.sin(np.pi * k / STEPS)
-    cos[STEPS // 2], sin[[0, STEPS]] = 0.0, 0.0
-    return cos.astype(np.float32), sin.astype(np.float32)
+    name = choose(problem, len(states), kernel)
+    word = np.uint64(seed & WORD)
+    if states.size and len(half_t):
+        part: Any = _on_rows if name == "rows" else _on_strips if name == "strips" else _on_lists
+        group = 1 if name == "rows" else LANES
+        in_parts(part(problem, half_t, states, word, first), len(states), threads, states.size * len(half_t), group)
+    types = "/".join(np.dtype(t).name for t in number_types(problem)) if name == "rows" else "float32"
+    return Run(states, problem.energies(states), f"{name} {types}")
 
 
-def rotor(
-    problem: Problem, hp: np.ndarray, hd: np.ndarray, initial: np.ndarray | int, seed: int = 0, *,
-    transverse_moves: bool = True, first: int = 0, threads: int | None = None,
+def _on_rows(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.uint64, first: int) -> Any:
+    from hwsim.annealing.kernels_dense import metropolis_rows
+
+    field, coupling = number_types(problem)
+    rows = problem.rows(coupling)
+    h: np.ndarray = problem.h.astype(field)
+    never = np.inf if field is np.float32 else np.iinfo(field).max
+    return lambda lo, hi: metropolis_rows(h, rows, half_t, field(never), states, word, first, lo, hi)
+
+
+def _on_strips(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.uint64, first: int) -> Any:
+    from hwsim.annealing.kernels_lanes import metropolis_strips
+
+    h, strips = problem.h.astype(np.float32), problem.strips()
+    return lambda lo, hi: metropolis_strips(h, strips, half_t, states, word, first, lo, hi)
+
+
+def _on_lists(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.uint64, first: int) -> Any:
+    from hwsim.annealing.kernels_lanes import metropolis_sparse
+
+    h, lists = problem.h.astype(np.float32), problem.sparse()
+    return lambda lo, hi: metropolis_sparse(h, *lists, half_t, states, word, first, lo, hi)
+
+
+def descend(problem: Problem, initial: np.ndarray, *, threads: int | None = None, kernel: Kernel = "auto") -> Run:
+    """Flip every spin that lowers the energy, spin after spin, until none does: states of local minima.
+
+    Arguments and errors as in `metropolis`.
+    """
+    run = Run(problem.check_states(initial), np.empty(0), "")
+    while True:
+        after = metropolis(problem, np.full(DESCENT, np.inf), run.states, threads=threads, kernel=kernel)
+        if np.array_equal(after.states, run.states):
+            return after
+        run = after
+
+
+def ladder(betas: np.ndarray) -> np.ndarray:
+    """float64 [replicas] of rising, finite, positive inverse temperatures.
+
+    Raises:
+        ShapeError: fewer than one, or not rising.
+    """
+    betas = np.asarray(betas, np.float64)
+    if (
+        betas.ndim != 1
+        or not len(betas)
+        or not (np.isfinite(betas) & (betas >= 0)).all()
+        or (np.diff(betas) <= 0).any()
+    ):
+        raise ShapeError.of("betas", betas, "[replicas] of rising finite numbers ≥ 0", "Sort them, the hottest first.")
+    return betas
+
+
+def temper(
+    problem: Problem, betas: np.ndarray, sweeps: int, initial: np.ndarray, seed: int = 0, *, first: int = 0,
+    keep_best: bool = False, threads: int | None = None,
 ) -> Run:  # fmt: skip
-    """Spin-vector Monte Carlo, one sweep for each (Hp, Hd).
+    """Parallel tempering (replica exchange) on rows, float32.
 
     Args:
-        problem: the problem, in the units that Hp multiplies.
-        hp, hd: float [sweeps], B/2kT and A/2kT, ≥ 0.
-        initial: int8 [reads, n] of ±1 (reverse anneal), or a number of reads, each from θ = π/2 (forward).
-        seed: any integer; taken modulo 2^64.
-        transverse_moves: True is SVMC-TF, w = π·min(1, Hd/Hp); False is plain SVMC, w = π.
-        first: number of the first read.
-        threads: at most so many; None: all processors that this process may use.
-
-    Returns:
-        states = sign(cos θ), a coin toss at θ = π/2; `angles` as well.
+        problem: at most 16384 spins.
+        betas: float [replicas], rising.
+        sweeps: sweeps of every replica, an exchange of neighbours after each.
+        initial: int8 [reads, n], where all replicas of a read start.
+        seed, first, threads: as in `metropolis`.
+        keep_best: return the best state that any replica met, instead of the coldest one's last.
 
     Raises:
-        ShapeError: states or fields of a wrong shape or value.
+        ShapeError: states or betas of a wrong shape or value.
+        UsageError: too many spins.
     """
-    from hwsim.annealing import kernels
+    from hwsim.annealing.kernels_tempering import tempering_rows
 
-    hp, hd = _check_fields(hp, hd)
-    if isinstance(initial, int):
-        angles = np.full((initial, problem.n), STEPS // 2, np.int16)
-    else:
-        angles = np.where(problem.check_states(initial) > 0, 0, STEPS).astype(np.int16)
-    width = np.full(len(hp), STEPS, np.int32)
-    if transverse_moves:
-        ratio = np.divide(hd, hp, out=np.ones_like(hd), where=hd < hp)
-        width = np.rint(STEPS * ratio).astype(np.int32)
-    h, word = problem.h.astype(np.float32), np.uint64(seed & (2**64 - 1))
-    start, column, weight = problem.csr()
-    fields = hp.astype(np.float32), hd.astype(np.float32), width
+    states, betas = problem.check_states(initial).copy(), ladder(betas)
+    choose(problem, len(states), "rows")
+    h, word, half_t = problem.h.astype(np.float32), np.uint64(seed & WORD), half_temperatures(betas)
 
     def part(lo: int, hi: int) -> None:
-        kernels.rotor_sparse(h, start, column, weight, *fields, *angle_tables(), angles, word, first, lo, hi)
+        tempering_rows(h, problem.rows(), betas, half_t, sweeps, keep_best, states, word, first, lo, hi)
 
-    in_parts(part, len(angles), threads, angles.size * len(hp))
-    states = np.where(angles < STEPS // 2, 1, -1).astype(np.int8)
-    undecided = angles == STEPS // 2
-    if undecided.any():
-        states[undecided] = random_states(len(angles), problem.n, seed, first)[undecided]
-    return Run(states, problem.energies(states), "rotor sparse float32", angles)
-
-
-def _check_fields(hp: np.ndarray, hd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    hp, hd = np.asarray(hp, np.float64), np.asarray(hd, np.float64)
-    if hp.ndim != 1 or hp.shape != hd.shape or not (np.isfinite(hp) & np.isfinite(hd) & (hp >= 0) & (hd >= 0)).all():
-        got = f"shapes {hp.shape} and {hd.shape}"
-        raise ShapeError.of("hp, hd", got, "two equal [sweeps], finite, ≥ 0", "Give one value of each a sweep.")
-    return hp, hd
-
-
-def in_parts(part: Callable[[int, int], None], reads: int, threads: int | None, updates: int, group: int = 1) -> None:
-    """Call ``part(lo, hi)`` over 0…reads−1 in as many threads, in whole groups of reads.
-
-    Raises:
-        UsageError: fewer than one thread.
-    """
-    if threads is not None and threads < 1:
-        raise UsageError.of("threads", threads, "1 or more, or None", "Leave it out for all processors.")
-    if threads is None:
-        threads = 1 if updates < PARALLEL_AT else len(os.sched_getaffinity(0))
-    threads = min(threads, -(-reads // group))
-    if threads <= 1:
-        part(0, reads)
-        return
-    cuts = [min(reads, -(-reads * k // (threads * group)) * group) for k in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(part, lo, hi) for lo, hi in itertools.pairwise(cuts) if hi > lo]:
-            done.result()
+    if states.size and sweeps:
+        problem.rows()
+        in_parts(part, len(states), threads, states.size * sweeps * len(betas))
+    return Run(states, problem.energies(states), f"rows float32, {len(betas)} replicas")

@@ -15,8 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from hwsim.annealing.anneal import metropolis, random_states, rotor
+from hwsim.annealing.anneal import descend, metropolis
 from hwsim.annealing.problem import Problem
+from hwsim.annealing.reads import random_states
+from hwsim.annealing.transverse import path_integral, rotor
 
 Model = Literal["svmc-tf", "svmc", "sa", "pimc", "greedy"]
 
@@ -42,4 +44,6 @@ def final_states(
         initial = random_states(reads, problem.n, seed, first)
     if model == "sa":
         return metropolis(problem, hp, initial, seed, first=first, threads=threads).states
-    raise NotImplementedError(model)
+    if model == "pimc":
+        return path_integral(problem, hp, hd, initial, seed, first=first, threads=threads).states
+    return descend(problem, initial, threads=threads).states

@@ -1,45 +1,44 @@
 """`Problem`: an Ising problem in the layouts that the kernels read.
 
-E(s) = Σ_i h_i s_i + Σ_{i<j} J_ij s_i s_j, s = ±1. The couplings are a symmetric CSR matrix with rising columns and an
-empty diagonal; the dense layouts are made when a kernel asks for them, and kept.
+E(s) = Σ_i h_i s_i + Σ_{i<j} J_ij s_i s_j, s = ±1. A problem is kept as a symmetric matrix where most spins are coupled
+and as lists of neighbours where few are; the other layouts are made when a kernel asks for them, and kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwsim.ir.errors import ShapeError, UsageError
+from hwsim.annealing.vectors import LANES
+from hwsim.ir.errors import ShapeError
 from hwsim.ir.ising import Ising
 
 if TYPE_CHECKING:
     import dimod
 
-LANES = 16  # float32 values of a 512-bit register; rows are padded to whole registers
-DENSE_AT = 0.10  # share of non-zero couplings from which a dense row costs less than a list of neighbours
+DENSE_AT = 0.10  # share of non-zero couplings from which a row costs less than a list of neighbours (measured)
 MAX_DENSE = 16384  # spins; a float32 matrix of that size is 1 GiB
 
 
-@dataclass(frozen=True, eq=False)
 class Problem:
-    """Fields and couplings of an Ising problem.
+    """Fields and couplings of an Ising problem; make one with `of_edges`, `of_matrix`, `of_bqm` or `of_ising`.
 
     Attributes:
         h: float64 [n].
-        start: int64 [n + 1]; the neighbours of spin i are ``column[start[i]:start[i + 1]]``.
-        column: int32 [2·m], rising within a row.
-        weight: float64 [2·m], every coupling in both of its rows.
+        dense: whether a matrix is the natural layout.
     """
 
     h: np.ndarray
-    start: np.ndarray
-    column: np.ndarray
-    weight: np.ndarray
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    dense: bool
+
+    def __init__(self, h: np.ndarray, matrix: np.ndarray | None, lists: tuple[np.ndarray, ...] | None) -> None:
+        self.h = np.ascontiguousarray(h, np.float64)
+        self.dense = matrix is not None
+        self._given_matrix, self._given_lists = matrix, lists
+        self._layouts: dict[str, Any] = {}
 
     @property
     def n(self) -> int:
@@ -59,16 +58,11 @@ class Problem:
             raise ShapeError.of("edges", [u.shape, v.shape, weight.shape], "three equal [m]", "Give one row an edge.")
         if len(u) and (min(u.min(), v.min()) < 0 or max(u.max(), v.max()) >= len(h) or (u == v).any()):
             raise ShapeError.of("edges", "a spin outside or a loop", f"0 ≤ u ≠ v < {len(h)}", "Mend the edges.")
-        place = np.concatenate([u * len(h) + v, v * len(h) + u])
-        order = np.argsort(place, kind="stable")
-        place, both = place[order], np.concatenate([weight, weight])[order]
-        first = np.flatnonzero(np.diff(place, prepend=-1))
-        if len(first) < len(place):
-            both, place = np.add.reduceat(both, first), place[first]
-        row = place // max(len(h), 1)
-        start = np.zeros(len(h) + 1, np.int64)
-        np.cumsum(np.bincount(row, minlength=len(h)), out=start[1:])
-        return cls(h, start, (place - row * len(h)).astype(np.int32), both)
+        n = len(h)
+        if 2 * len(u) >= DENSE_AT * n * n and n <= MAX_DENSE:
+            half = np.bincount(u * n + v, weight, n * n).reshape(n, n)
+            return cls(h, half + half.T, None)
+        return cls(h, None, _lists(n, u, v, weight))
 
     @classmethod
     def of_matrix(cls, h: np.ndarray, J: np.ndarray) -> Problem:
@@ -77,20 +71,18 @@ class Problem:
         Raises:
             ShapeError: not square, not symmetric, or a diagonal that is not zero.
         """
-        h, J = np.ascontiguousarray(h, np.float64), np.asarray(J, np.float64)
+        h, J = np.ascontiguousarray(h, np.float64), np.ascontiguousarray(J, np.float64)
         if J.shape != (len(h), len(h)) or not np.array_equal(J, J.T) or np.diagonal(J).any():
             raise ShapeError.of("J", J.shape, f"symmetric [{len(h)}, {len(h)}], zero diagonal", "Symmetrise it.")
-        row, column = np.nonzero(J)
-        start = np.zeros(len(h) + 1, np.int64)
-        np.cumsum(np.bincount(row, minlength=len(h)), out=start[1:])
-        problem = cls(h, start, column.astype(np.int32), J[row, column])
-        problem._cache["matrix"] = J
-        return problem
+        if len(h) <= MAX_DENSE and np.count_nonzero(J) >= DENSE_AT * J.size:
+            return cls(h, J, None)
+        u, v = np.nonzero(np.triu(J))
+        return cls(h, None, _lists(len(h), u, v, J[u, v]))
 
     @classmethod
     def of_bqm(cls, bqm: dimod.BinaryQuadraticModel) -> tuple[Problem, list[Any], float]:
         """Problem, variable labels in its order, and offset of a dimod BQM of either vartype."""
-        spin = bqm if bqm.vartype.name == "SPIN" else bqm.spin
+        spin: Any = bqm if bqm.vartype.name == "SPIN" else bqm.spin.copy()
         vectors: Any = spin.to_numpy_vectors(return_labels=True)
         h, (u, v, weight), offset, labels = vectors
         return cls.of_edges(h, u, v, weight), list(labels), float(offset)
@@ -100,42 +92,74 @@ class Problem:
         """The integer problem of an `Ising` artifact; energies are its E, without scale and offset."""
         return cls.of_edges(ising.h, ising.edges[:, 0], ising.edges[:, 1], ising.J)
 
-    @property
-    def dense(self) -> bool:
-        """Whether whole rows cost less than lists of neighbours."""
-        return self.n <= MAX_DENSE and len(self.column) >= DENSE_AT * self.n * self.n
+    @cached_property
+    def lists(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """start int64 [n + 1]; column int32 and weight float64 of the neighbours of i at start[i]…start[i + 1] − 1."""
+        if self._given_lists is not None:
+            start, column, weight = self._given_lists
+            return start, column, weight
+        J = self._given_matrix
+        assert J is not None
+        row, column = np.nonzero(J)
+        return _starts(row, self.n), column.astype(np.int32), J[row, column]
 
     @property
+    def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """u < v int64 [m] and weight float64 [m], in rising order."""
+        start, column, weight = self.lists
+        row = np.repeat(np.arange(self.n), np.diff(start))
+        upper = column > row
+        return row[upper], column[upper].astype(np.int64), weight[upper]
+
+    @cached_property
     def row_sums(self) -> np.ndarray:
         """float64 [n], |h_i| + Σ_j |J_ij|: the largest size of a local field."""
-        sums = np.add.reduceat(np.append(np.abs(self.weight), 0.0), self.start[:-1]) if self.n else np.zeros(0)
-        return np.abs(self.h) + np.where(np.diff(self.start) > 0, sums, 0.0)
+        if self._given_matrix is not None:
+            return np.abs(self.h) + np.abs(self._given_matrix).sum(axis=1)
+        start, _, weight = self.lists
+        return np.abs(self.h) + np.bincount(np.repeat(np.arange(self.n), np.diff(start)), np.abs(weight), self.n)
 
     @cached_property
     def integer(self) -> bool:
         """Whether every weight is an integer and no local field leaves int32."""
-        whole = np.array_equal(self.h, np.rint(self.h)) and np.array_equal(self.weight, np.rint(self.weight))
-        return bool(whole and (self.n == 0 or self.row_sums.max() < 2**31))
+        weight = self.lists[2] if self._given_matrix is None else self._given_matrix
+        if self.n == 0 or not (self.row_sums.max() < 2**31 and np.array_equal(self.h, np.rint(self.h))):
+            return False
+        return np.array_equal(weight, np.rint(weight))
 
-    def matrix(self, dtype: type = np.float32) -> np.ndarray:
-        """Couplings as rows [n, n_pad] of `dtype`, n_pad a multiple of 2·`LANES`, zero beyond n."""
-        name = f"matrix {np.dtype(dtype)}"
-        if name not in self._cache:
+    @cached_property
+    def largest(self) -> float:
+        """max |J_ij|."""
+        weight = self.lists[2] if self._given_matrix is None else self._given_matrix
+        return float(np.abs(weight).max()) if weight.size else 0.0
+
+    def rows(self, dtype: type = np.float32) -> np.ndarray:
+        """Couplings [n, n_pad] of `dtype`, n_pad a multiple of 32, zero beyond n."""
+        name = f"rows {np.dtype(dtype)}"
+        if name not in self._layouts:
             pad = -(-max(self.n, 1) // (2 * LANES)) * 2 * LANES
             rows: np.ndarray = np.zeros((self.n, pad), dtype)
-            if "matrix" in self._cache:
-                rows[:, : self.n] = self._cache["matrix"]
+            if self._given_matrix is not None:
+                rows[:, : self.n] = self._given_matrix
             else:
-                rows[np.repeat(np.arange(self.n), np.diff(self.start)), self.column] = self.weight
-            self._cache[name] = rows
-        return self._cache[name]
+                start, column, weight = self.lists
+                rows[np.repeat(np.arange(self.n), np.diff(start)), column] = weight
+            self._layouts[name] = rows
+        return self._layouts[name]
 
-    def csr(self, dtype: type = np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """start int64 [n + 1], column int32 [2·m], weight of `dtype` [2·m]."""
-        name = f"csr {np.dtype(dtype)}"
-        if name not in self._cache:
-            self._cache[name] = self.weight.astype(dtype)
-        return self.start, self.column, self._cache[name]
+    def strips(self) -> np.ndarray:
+        """float32 [blocks, n, 16]: strips[b, j, k] = J[j, 16·b + k], zero beyond n."""
+        if "strips" not in self._layouts:
+            blocks = -(-max(self.n, 1) // LANES)
+            rows = self.rows()[:, : blocks * LANES].reshape(self.n, blocks, LANES)
+            self._layouts["strips"] = np.ascontiguousarray(rows.transpose(1, 0, 2))
+        return self._layouts["strips"]
+
+    def sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`lists` with float32 weights."""
+        if "sparse" not in self._layouts:
+            self._layouts["sparse"] = self.lists[2].astype(np.float32)
+        return self.lists[0], self.lists[1], self._layouts["sparse"]
 
     def energies(self, states: np.ndarray) -> np.ndarray:
         """float64 [reads] of states int8 [reads, n]: sums in double precision, in a fixed order.
@@ -143,11 +167,14 @@ class Problem:
         Raises:
             ShapeError: another shape or other values.
         """
-        states = self.check_states(states)
-        from hwsim.annealing import kernels
+        from hwsim.annealing import kernels_energy
 
+        states = self.check_states(states)
         out = np.empty(len(states))
-        kernels.energies(self.h, self.start, self.column, self.weight, states, out)
+        if self._given_matrix is not None:
+            kernels_energy.energies_rows(self.h, self._given_matrix, states, out)
+        else:
+            kernels_energy.energies_lists(self.h, *self.lists, states, out)
         return out
 
     def check_states(self, states: np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
@@ -163,10 +190,20 @@ class Problem:
             raise ShapeError.of("states", "other values", "−1 and +1", "Map 0/1 to ±1.")
         return np.ascontiguousarray(array, np.int8)
 
-    def check_integer(self) -> None:
-        """Raise `UsageError` unless the integer kernels can take the problem."""
-        if not self.integer:
-            raise UsageError.of(
-                "integer kernel", "weights that are no integers or fields beyond int32", "integer weights",
-                "Round through hwsim.interop.bqm.from_bqm, or use the float kernel.",
-            )  # fmt: skip
+
+def _starts(row: np.ndarray, n: int) -> np.ndarray:
+    start = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(row, minlength=n), out=start[1:])
+    return start
+
+
+def _lists(n: int, u: np.ndarray, v: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both directions of every edge, sorted by row and column; repeated pairs summed."""
+    at = np.concatenate([u * n + v, v * n + u])
+    order = np.argsort(at, kind="stable")
+    at, both = at[order], np.concatenate([weight, weight])[order]
+    first = np.flatnonzero(np.diff(at, prepend=-1))
+    if len(first) < len(at):
+        both, at = np.add.reduceat(both, first), at[first]
+    row = at // max(n, 1)
+    return _starts(row, n), (at - row * n).astype(np.int32), both

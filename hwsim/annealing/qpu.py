@@ -170,10 +170,7 @@ class QPUSimulator(dimod.Sampler, dimod.Structured):
         return answer.slice(sorted_by="energy") if asked.histogram else answer
 
     def _programmed(self, problem: Problem, qubits: list[int], auto_scale: bool) -> tuple[Terms, float]:
-        row = np.repeat(np.arange(problem.n), np.diff(problem.start))
-        upper = problem.column > row
-        terms = Terms(np.array(qubits), problem.h, row[upper], problem.column[upper].astype(np.int64),
-                      problem.weight[upper])  # fmt: skip
+        terms = Terms(np.array(qubits), problem.h, *problem.edges)
         return fitted(terms, auto_scale, self.properties, lambda: self._groups)
 
     @cached_property

@@ -1,0 +1,60 @@
+"""Energies in double precision, 16 reads side by side; the order of the sums does not depend on anything."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from hwsim.annealing import intrinsics, vectors
+from hwsim.annealing.intrinsics import gather_list, gather_row
+from hwsim.core.revision import revision
+
+_REVISION = revision(intrinsics, vectors)
+L = 16
+
+
+@njit(cache=True, nogil=True)
+def _tile(states, first, tile):
+    for lane in range(L):
+        r = min(first + lane, len(states) - 1)
+        for i in range(states.shape[1]):
+            tile[i, lane] = states[r, i]
+
+
+@njit(cache=True, nogil=True)
+def energies_rows(h, matrix, states, out):
+    """out[r] = Σ_i s_i·(h_i + Σ_{j<i} J_ij s_j), J float64 [n, n]."""
+    _REVISION  # noqa: B018
+    n = len(h)
+    tile, field, total = np.empty((n, L)), np.empty(L), np.empty(L)
+    for r in range(0, len(states), L):
+        _tile(states, r, tile)
+        total[:] = 0.0
+        for i in range(n):
+            field[:] = h[i]
+            gather_row(field, tile, matrix, i * n, i)
+            for lane in range(L):
+                total[lane] += tile[i, lane] * field[lane]
+        count = min(L, len(states) - r)
+        out[r : r + count] = total[:count]
+
+
+@njit(cache=True, nogil=True)
+def energies_lists(h, start, column, weight, states, out):
+    """The same from lists of neighbours."""
+    _REVISION  # noqa: B018
+    n = len(h)
+    tile, field, total = np.empty((n, L)), np.empty(L), np.empty(L)
+    for r in range(0, len(states), L):
+        _tile(states, r, tile)
+        total[:] = 0.0
+        for i in range(n):
+            field[:] = h[i]
+            end = start[i]
+            while end < start[i + 1] and column[end] < i:
+                end += 1
+            gather_list(field, tile, column, weight, start[i], end)
+            for lane in range(L):
+                total[lane] += tile[i, lane] * field[lane]
+        count = min(L, len(states) - r)
+        out[r : r + count] = total[:count]

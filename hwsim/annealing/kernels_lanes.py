@@ -1,0 +1,168 @@
+"""Sweeps of 16 reads side by side, one read a vector lane: Metropolis and rotor, on neighbour lists or on rows.
+
+All reads visit the spins in the same order, each with its own random numbers. A spin's couplings are then read once
+for 16 reads and no branch depends on a single read. On rows, the fields outside the current block of 16 spins are
+brought up to date once a block, with the block's 16 changes in registers: each field adds the same changes in the
+same order as if it had been done at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from hwsim.annealing import angles, draws, intrinsics, vectors
+from hwsim.annealing.draws import base_of, key_of
+from hwsim.annealing.intrinsics import fma, metropolis_spin, rotor_spin, spread_block, spread_row, spread_sparse
+from hwsim.core.revision import revision
+
+_REVISION = revision(angles, draws, vectors, intrinsics)
+L = 16
+
+
+@njit(cache=True, nogil=True)
+def _keys(bases, sweep, a, b):
+    for lane in range(L):
+        a[lane], b[lane] = key_of(bases[lane], sweep)
+
+
+@njit(cache=True, nogil=True)
+def _start_sparse(h, start, column, weight, value, f):
+    """f = h + Σ_j J_j·value_j, for every lane."""
+    for i in range(len(h)):
+        f[i] = h[i]
+    for j in range(len(h)):
+        for e in range(start[j], start[j + 1]):
+            for lane in range(L):
+                f[column[e], lane] = fma(weight[e], value[j, lane], f[column[e], lane])
+
+
+@njit(cache=True, nogil=True)
+def _start_strips(h, strips, value, f, delta):
+    n = len(h)
+    for i in range(n):
+        f[i] = h[i]
+    for block in range(strips.shape[0]):
+        delta[:] = 0
+        delta[: min(L, n - block * L)] = value[block * L : block * L + L]
+        spread_block(f, delta, strips, block * n * L, 0, n)
+
+
+@njit(cache=True, nogil=True)
+def _load(states, first, value):
+    for lane in range(L):
+        r = min(first + lane, len(states) - 1)  # lanes without a read follow the last one
+        for i in range(states.shape[1]):
+            value[i, lane] = states[r, i]
+
+
+@njit(cache=True, nogil=True)
+def _store(value, states, first):
+    for lane in range(min(L, len(states) - first)):
+        for i in range(states.shape[1]):
+            states[first + lane, i] = value[i, lane]
+
+
+@njit(cache=True, nogil=True)
+def metropolis_sparse(h, start, column, weight, half_t, states, seed, first, lo, hi):
+    """Reads lo…hi−1 of `states` int8 [reads, n], in place; lo is a multiple of 16. All weights float32."""
+    _REVISION  # noqa: B018
+    n = len(h)
+    s, f, delta = np.empty((n, L), np.float32), np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    for r in range(lo, hi, L):
+        _load(states[:hi], r, s)
+        _start_sparse(h, start, column, weight, s, f)
+        for lane in range(L):
+            bases[lane] = base_of(seed, first + r + lane)
+        for sweep in range(len(half_t)):
+            _keys(bases, sweep, a, b)
+            for i in range(n):
+                if metropolis_spin(s, f, a, b, delta, i, 0, half_t[sweep]):
+                    spread_sparse(f, delta, 0, column, weight, start[i], start[i + 1])
+        _store(s, states[:hi], r)
+
+
+@njit(cache=True, nogil=True)
+def metropolis_strips(h, strips, half_t, states, seed, first, lo, hi):
+    """As `metropolis_sparse`, with strips float32 [blocks, n, 16]: strips[b, j, k] = J[j, 16·b + k]."""
+    _REVISION  # noqa: B018
+    n = len(h)
+    s, f, delta = np.empty((n, L), np.float32), np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    for r in range(lo, hi, L):
+        _load(states[:hi], r, s)
+        _start_strips(h, strips, s, f, delta)
+        for lane in range(L):
+            bases[lane] = base_of(seed, first + r + lane)
+        for sweep in range(len(half_t)):
+            _keys(bases, sweep, a, b)
+            for block in range(strips.shape[0]):
+                low, high, moved = block * L, min(n, block * L + L), 0
+                delta[:] = 0
+                for i in range(low, high):
+                    if metropolis_spin(s, f, a, b, delta, i, i - low, half_t[sweep]):
+                        moved = 1
+                        spread_row(f, delta, i - low, strips, (block * n + i) * L, low, high - low)
+                if moved:
+                    spread_block(f, delta, strips, low * n, 0, low)
+                    spread_block(f, delta, strips, low * n, high, n)
+        _store(s, states[:hi], r)
+
+
+@njit(cache=True, nogil=True)
+def rotor_sparse(h, start, column, weight, hp, hd, width, steps, cos, sin, states, seed, first, lo, hi):
+    """Reads lo…hi−1 of `states` int32 [reads, n], angles, in place; hp, hd float32, width int32 [sweeps]."""
+    _REVISION  # noqa: B018
+    n = len(h)
+    angle, z, x = np.empty((n, L), np.int32), np.empty((n, L), np.float32), np.empty((n, L), np.float32)
+    f, delta = np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    for r in range(lo, hi, L):
+        _load(states[:hi], r, angle)
+        for i in range(n):
+            for lane in range(L):
+                z[i, lane], x[i, lane] = cos[angle[i, lane]], sin[angle[i, lane]]
+        _start_sparse(h, start, column, weight, z, f)
+        for lane in range(L):
+            bases[lane] = base_of(seed, first + r + lane)
+        for sweep in range(len(hp)):
+            _keys(bases, sweep, a, b)
+            if width[sweep] > 0:
+                for i in range(n):
+                    if rotor_spin(angle, z, x, f, a, b, delta, i, 0, hp[sweep], hd[sweep], width[sweep], steps):
+                        spread_sparse(f, delta, 0, column, weight, start[i], start[i + 1])
+        _store(angle, states[:hi], r)
+
+
+@njit(cache=True, nogil=True)
+def rotor_strips(h, strips, hp, hd, width, steps, cos, sin, states, seed, first, lo, hi):
+    """As `rotor_sparse`, with strips as in `metropolis_strips`."""
+    _REVISION  # noqa: B018
+    n = len(h)
+    angle, z, x = np.empty((n, L), np.int32), np.empty((n, L), np.float32), np.empty((n, L), np.float32)
+    f, delta = np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    for r in range(lo, hi, L):
+        _load(states[:hi], r, angle)
+        for i in range(n):
+            for lane in range(L):
+                z[i, lane], x[i, lane] = cos[angle[i, lane]], sin[angle[i, lane]]
+        _start_strips(h, strips, z, f, delta)
+        for lane in range(L):
+            bases[lane] = base_of(seed, first + r + lane)
+        for sweep in range(len(hp)):
+            _keys(bases, sweep, a, b)
+            if width[sweep] == 0:
+                continue
+            for block in range(strips.shape[0]):
+                low, high, moved = block * L, min(n, block * L + L), 0
+                delta[:] = 0
+                for i in range(low, high):
+                    if rotor_spin(angle, z, x, f, a, b, delta, i, i - low, hp[sweep], hd[sweep], width[sweep], steps):
+                        moved = 1
+                        spread_row(f, delta, i - low, strips, (block * n + i) * L, low, high - low)
+                if moved:
+                    spread_block(f, delta, strips, low * n, 0, low)
+                    spread_block(f, delta, strips, low * n, high, n)
+        _store(angle, states[:hi], r)
