@@ -6,14 +6,20 @@ from hwsim.annealing.problem import Problem
 from hwsim.annealing.programming import IDEAL, Noise
 from hwsim.annealing.qpu import QPUSimulator
 from hwsim.annealing.reads import Run, random_states
+from hwsim.annealing.samplers import GreedySampler, PIMCSampler, PTSampler, SASampler, SVMCSampler
 from hwsim.annealing.transverse import path_integral, rotor
 
 __all__ = [
     "IDEAL",
+    "GreedySampler",
     "Noise",
+    "PIMCSampler",
+    "PTSampler",
     "Problem",
     "QPUSimulator",
     "Run",
+    "SASampler",
+    "SVMCSampler",
     "descend",
     "devices",
     "metropolis",

@@ -9,7 +9,7 @@ in the same order, so that their states are equal bit for bit, for any number of
 | kernel | layout | best for |
 |---|---|---|
 | ``rows`` | one read at a time, 16 or 32 spins a vector | dense problems, few flips |
-| ``strips`` | 16 reads a vector, rows in blocks of 16 spins | dense problems of up to about 200 spins |
+| ``strips`` | 16 reads a vector, rows in blocks of 16 spins | dense problems of up to about 100 spins |
 | ``lists`` | 16 reads a vector, lists of neighbours | sparse problems |
 
 Integer problems run in the narrowest integers that hold every local field, and are exact; others run in float32.
@@ -28,8 +28,10 @@ from hwsim.ir.errors import ShapeError, UsageError
 
 Kernel = Literal["auto", "rows", "strips", "lists"]
 HOTTEST = 1e30  # T/2 of β = 0: finite, so that no product with −ln u becomes NaN
-STRIPS_UP_TO = 192  # spins up to which 16 reads a vector beat one read at a time on rows (measured)
+STRIPS_UP_TO = 96  # spins up to which 16 reads a vector beat one read at a time on rows (measured)
 STRIPS_FROM = 8  # reads: with fewer, most lanes idle
+CACHE = 1 << 20  # bytes of rows that a core's second-level cache keeps
+GROUP, STRETCH = 16, 128  # beyond it, so many reads take turns on so many spins: their rows are fetched once
 DESCENT = 16  # sweeps of a descent between looks at what still moves
 
 
@@ -118,7 +120,9 @@ def _on_rows(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.
     rows = problem.rows(coupling)
     h: np.ndarray = problem.h.astype(field)
     never = np.inf if field is np.float32 else np.iinfo(field).max
-    return lambda lo, hi: metropolis_rows(h, rows, half_t, field(never), states, word, first, lo, hi)
+    large = rows.nbytes > CACHE
+    turns = (GROUP, STRETCH) if large else (1, problem.n)
+    return lambda lo, hi: metropolis_rows(h, rows, half_t, field(never), *turns, states, word, first, lo, hi)
 
 
 def _on_strips(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.uint64, first: int) -> Any:

@@ -104,3 +104,12 @@ def neglog(r):
     p = p * t + LOG[1]
     p = p * t + LOG[0]
     return np.float32(np.int32(23) - e) * LN2 - p * t
+
+
+@njit(cache=True, nogil=True)
+def fill_random(states, seed, first):
+    """`states` int8 [reads, n]: ±1 by the top bit of read ``first + r``'s numbers before its first sweep."""
+    for r in range(states.shape[0]):
+        a, b = key_of(base_of(seed, first + r), -1)
+        for i in range(states.shape[1]):
+            states[r, i] = np.int8(1) - np.int8(2) * np.int8(draw(a, b, i) >> np.uint32(31))

@@ -11,37 +11,53 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import draws, intrinsics, vectors
+from hwsim.annealing import aligned, draws, intrinsics, vectors
+from hwsim.annealing.aligned import like
 from hwsim.annealing.draws import base_of, key_of
 from hwsim.annealing.intrinsics import add_row, fill_limits, flip_block
 from hwsim.core.revision import revision
 
-_REVISION = revision(draws, vectors, intrinsics)
+_REVISION = revision(aligned, draws, vectors, intrinsics)
 
 
 @njit(cache=True, nogil=True)
-def metropolis_rows(h, rows, half_t, never, states, seed, first, lo, hi):
+def _start(h, rows, states, s, f):
+    """Spins and fields of one read."""
+    n, pad = rows.shape
+    f[:] = 0
+    f[:n] = h
+    s[:] = 1
+    for i in range(n):
+        s[i] = states[i]
+        add_row(f, rows, i * pad, s[i], pad)
+
+
+@njit(cache=True, nogil=True)
+def metropolis_rows(h, rows, half_t, never, group, stretch, states, seed, first, lo, hi):
     """Reads lo…hi−1 of `states` int8 [reads, n], in place; fields and spins have the type of `h`.
 
     h float32, int32 or int16 [n]; rows [n, n_pad] of that type or a narrower integer, zero beyond n; half_t float32
-    [sweeps]; `never` is a limit that no field exceeds.
+    [sweeps]; `never` is a limit that no field exceeds. `group` reads take turns on every `stretch` spins, so that
+    those spins' rows are fetched once for all of them.
     """
     _REVISION  # noqa: B018
     n, pad = rows.shape
-    f, s, limit = np.zeros(pad, h.dtype), np.ones(pad, h.dtype), np.empty(pad, h.dtype)
-    lanes = 64 // h.itemsize
-    for r in range(lo, hi):
-        f[:] = 0
-        f[:n] = h
-        for i in range(n):
-            s[i] = states[r, i]
-            add_row(f, rows, i * pad, s[i], pad)
-        base = base_of(seed, first + r)
+    f, s, limit = like(h, group, pad), like(h, group, pad), like(h, group, pad)
+    lanes, bases = 64 // h.itemsize, np.empty(group, np.uint64)
+    for r in range(lo, hi, group):
+        count = min(group, hi - r)
+        for g in range(count):
+            _start(h, rows, states[r + g], s[g], f[g])
+            bases[g] = base_of(seed, first + r + g)
         for sweep in range(len(half_t)):
-            a, b = key_of(base, sweep)
-            fill_limits(limit, a, b, half_t[sweep], n)
-            limit[n:] = never
-            for block in range(0, n, lanes):
-                flip_block(s, f, limit, rows, block, pad)
-        for i in range(n):
-            states[r, i] = np.int8(s[i])
+            for g in range(count):
+                a, b = key_of(bases[g], sweep)
+                fill_limits(limit[g], a, b, half_t[sweep], n)
+                limit[g, n:] = never
+            for low in range(0, n, stretch):
+                for g in range(count):
+                    for block in range(low, min(n, low + stretch), lanes):
+                        flip_block(s[g], f[g], limit[g], rows, block, pad)
+        for g in range(count):
+            for i in range(n):
+                states[r + g, i] = np.int8(s[g, i])

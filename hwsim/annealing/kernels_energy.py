@@ -1,15 +1,16 @@
-"""Energies in double precision, 16 reads side by side; the order of the sums does not depend on anything."""
+"""Symmetric matrices and energies in double precision; the order of the sums does not depend on anything."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import intrinsics, vectors
+from hwsim.annealing import aligned, intrinsics, vectors
+from hwsim.annealing.aligned import like
 from hwsim.annealing.intrinsics import gather_list, gather_row
 from hwsim.core.revision import revision
 
-_REVISION = revision(intrinsics, vectors)
+_REVISION = revision(aligned, intrinsics, vectors)
 L = 16
 
 
@@ -22,11 +23,19 @@ def _tile(states, first, tile):
 
 
 @njit(cache=True, nogil=True)
+def fill_matrix(u, v, weight, matrix):
+    """matrix[u, v] += weight and matrix[v, u] += weight, edge after edge."""
+    for e in range(len(u)):
+        matrix[u[e], v[e]] += weight[e]
+        matrix[v[e], u[e]] += weight[e]
+
+
+@njit(cache=True, nogil=True)
 def energies_rows(h, matrix, states, out):
     """out[r] = Σ_i s_i·(h_i + Σ_{j<i} J_ij s_j), J float64 [n, n]."""
     _REVISION  # noqa: B018
     n = len(h)
-    tile, field, total = np.empty((n, L)), np.empty(L), np.empty(L)
+    tile, field, total = like(h, n, L), np.empty(L), np.empty(L)
     for r in range(0, len(states), L):
         _tile(states, r, tile)
         total[:] = 0.0
@@ -44,7 +53,7 @@ def energies_lists(h, start, column, weight, states, out):
     """The same from lists of neighbours."""
     _REVISION  # noqa: B018
     n = len(h)
-    tile, field, total = np.empty((n, L)), np.empty(L), np.empty(L)
+    tile, field, total = like(h, n, L), np.empty(L), np.empty(L)
     for r in range(0, len(states), L):
         _tile(states, r, tile)
         total[:] = 0.0

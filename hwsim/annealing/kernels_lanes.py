@@ -11,12 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import angles, draws, intrinsics, vectors
+from hwsim.annealing import aligned, angles, draws, intrinsics, vectors
+from hwsim.annealing.aligned import like
 from hwsim.annealing.draws import base_of, key_of
 from hwsim.annealing.intrinsics import fma, metropolis_spin, rotor_spin, spread_block, spread_row, spread_sparse
 from hwsim.core.revision import revision
 
-_REVISION = revision(angles, draws, vectors, intrinsics)
+_REVISION = revision(aligned, angles, draws, vectors, intrinsics)
 L = 16
 
 
@@ -68,7 +69,7 @@ def metropolis_sparse(h, start, column, weight, half_t, states, seed, first, lo,
     """Reads lo…hi−1 of `states` int8 [reads, n], in place; lo is a multiple of 16. All weights float32."""
     _REVISION  # noqa: B018
     n = len(h)
-    s, f, delta = np.empty((n, L), np.float32), np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    s, f, delta = like(h, n, L), like(h, n, L), like(h, L, L)
     a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
     for r in range(lo, hi, L):
         _load(states[:hi], r, s)
@@ -88,7 +89,7 @@ def metropolis_strips(h, strips, half_t, states, seed, first, lo, hi):
     """As `metropolis_sparse`, with strips float32 [blocks, n, 16]: strips[b, j, k] = J[j, 16·b + k]."""
     _REVISION  # noqa: B018
     n = len(h)
-    s, f, delta = np.empty((n, L), np.float32), np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    s, f, delta = like(h, n, L), like(h, n, L), like(h, L, L)
     a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
     for r in range(lo, hi, L):
         _load(states[:hi], r, s)
@@ -115,8 +116,7 @@ def rotor_sparse(h, start, column, weight, hp, hd, width, steps, cos, sin, state
     """Reads lo…hi−1 of `states` int32 [reads, n], angles, in place; hp, hd float32, width int32 [sweeps]."""
     _REVISION  # noqa: B018
     n = len(h)
-    angle, z, x = np.empty((n, L), np.int32), np.empty((n, L), np.float32), np.empty((n, L), np.float32)
-    f, delta = np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    angle, z, x, f, delta = like(width, n, L), like(h, n, L), like(h, n, L), like(h, n, L), like(h, L, L)
     a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
     for r in range(lo, hi, L):
         _load(states[:hi], r, angle)
@@ -140,8 +140,7 @@ def rotor_strips(h, strips, hp, hd, width, steps, cos, sin, states, seed, first,
     """As `rotor_sparse`, with strips as in `metropolis_strips`."""
     _REVISION  # noqa: B018
     n = len(h)
-    angle, z, x = np.empty((n, L), np.int32), np.empty((n, L), np.float32), np.empty((n, L), np.float32)
-    f, delta = np.empty((n, L), np.float32), np.empty((L, L), np.float32)
+    angle, z, x, f, delta = like(width, n, L), like(h, n, L), like(h, n, L), like(h, n, L), like(h, L, L)
     a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
     for r in range(lo, hi, L):
         _load(states[:hi], r, angle)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import draws, intrinsics, vectors
+from hwsim.annealing import aligned, draws, intrinsics, vectors
+from hwsim.annealing.aligned import like
 from hwsim.annealing.draws import SECOND, base_of, draw, key_of, neglog
 from hwsim.annealing.intrinsics import add_row, fill_limits, flip_block
 from hwsim.core.revision import revision
 
-_REVISION = revision(draws, vectors, intrinsics)
+_REVISION = revision(aligned, draws, vectors, intrinsics)
 
 
 @njit(cache=True, nogil=True)
@@ -24,7 +25,7 @@ def _energy(h, f, s):
 
 @njit(cache=True, nogil=True)
 def _exchange(betas, energy, order, base, sweep, parity):
-    """Temperatures t and t + 1, t of the given parity, swap with probability min(1, exp((β_t − β_t+1)(E_t − E_t+1)))."""
+    """Temperatures t and t + 1, t of the given parity, swap with probability exp((β_t − β_t+1)(E_t − E_t+1))."""
     a, b = key_of(base, sweep)
     swaps = 0
     for t in range(parity, len(betas) - 1, 2):
@@ -44,8 +45,9 @@ def tempering_rows(h, rows, betas, half_t, sweeps, keep_best, states, seed, firs
     _REVISION  # noqa: B018
     n, pad = rows.shape
     count = len(betas)
-    f, s = np.zeros((count, pad), np.float32), np.ones((count, pad), np.float32)
-    limit, energy, order = np.empty(pad, np.float32), np.empty(count), np.arange(count)
+    f, s, limit = like(h, count, pad), like(h, count, pad), like(h, 1, pad)[0]
+    energy, order = np.empty(count), np.arange(count)
+    s[:] = 1
     swaps = 0
     for r in range(lo, hi):
         for replica in range(count):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwsim.annealing import aligned
 from hwsim.annealing.vectors import LANES
 from hwsim.ir.errors import ShapeError
 from hwsim.ir.ising import Ising
@@ -59,9 +60,12 @@ class Problem:
         if len(u) and (min(u.min(), v.min()) < 0 or max(u.max(), v.max()) >= len(h) or (u == v).any()):
             raise ShapeError.of("edges", "a spin outside or a loop", f"0 ≤ u ≠ v < {len(h)}", "Mend the edges.")
         n = len(h)
-        if 2 * len(u) >= DENSE_AT * n * n and n <= MAX_DENSE:
-            half = np.bincount(u * n + v, weight, n * n).reshape(n, n)
-            return cls(h, half + half.T, None)
+        if len(u) and 2 * len(u) >= DENSE_AT * n * n and n <= MAX_DENSE:
+            from hwsim.annealing.kernels_energy import fill_matrix
+
+            matrix = np.zeros((n, n))
+            fill_matrix(u, v, weight, matrix)
+            return cls(h, matrix, None)
         return cls(h, None, _lists(n, u, v, weight))
 
     @classmethod
@@ -74,7 +78,7 @@ class Problem:
         h, J = np.ascontiguousarray(h, np.float64), np.ascontiguousarray(J, np.float64)
         if J.shape != (len(h), len(h)) or not np.array_equal(J, J.T) or np.diagonal(J).any():
             raise ShapeError.of("J", J.shape, f"symmetric [{len(h)}, {len(h)}], zero diagonal", "Symmetrise it.")
-        if len(h) <= MAX_DENSE and np.count_nonzero(J) >= DENSE_AT * J.size:
+        if J.any() and len(h) <= MAX_DENSE and np.count_nonzero(J) >= DENSE_AT * J.size:
             return cls(h, J, None)
         u, v = np.nonzero(np.triu(J))
         return cls(h, None, _lists(len(h), u, v, J[u, v]))
@@ -138,7 +142,7 @@ class Problem:
         name = f"rows {np.dtype(dtype)}"
         if name not in self._layouts:
             pad = -(-max(self.n, 1) // (2 * LANES)) * 2 * LANES
-            rows: np.ndarray = np.zeros((self.n, pad), dtype)
+            rows = aligned.zeros((self.n, pad), dtype)
             if self._given_matrix is not None:
                 rows[:, : self.n] = self._given_matrix
             else:
@@ -152,7 +156,7 @@ class Problem:
         if "strips" not in self._layouts:
             blocks = -(-max(self.n, 1) // LANES)
             rows = self.rows()[:, : blocks * LANES].reshape(self.n, blocks, LANES)
-            self._layouts["strips"] = np.ascontiguousarray(rows.transpose(1, 0, 2))
+            self._layouts["strips"] = aligned.copy(rows.transpose(1, 0, 2), np.float32)
         return self._layouts["strips"]
 
     def sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -35,8 +35,11 @@ class Run:
 
 def random_states(reads: int, n: int, seed: int, first: int = 0) -> np.ndarray:
     """int8 [reads, n] of ±1; row r depends on (seed, first + r) alone."""
-    rows = [np.random.default_rng([seed & WORD, first + r]).integers(0, 2, n, np.int8) for r in range(reads)]
-    return np.stack(rows) * np.int8(2) - np.int8(1) if rows else np.empty((0, n), np.int8)
+    from hwsim.annealing.draws import fill_random
+
+    states = np.empty((reads, n), np.int8)
+    fill_random(states, np.uint64(seed & WORD), first)
+    return states
 
 
 def in_parts(part: Callable[[int, int], None], reads: int, threads: int | None, updates: int, group: int = 1) -> None:
