@@ -18,7 +18,7 @@ from numba import njit
 from hwsim.core.counters import Counters
 from hwsim.core.result import SimResult
 from hwsim.ir.arch.xresq import XresqArch
-from hwsim.ir.errors import UsageError, check_shape
+from hwsim.ir.errors import ArtifactError, UsageError, check_shape
 from hwsim.ir.mimo_ising import ROM_FRACTION, MimoIsing, minus_log_rom
 
 PEAK_N0 = 32.0  # T_p / N0 at 16×16 16-QAM, 22 dB: the optimum is flat from 16 to 64
@@ -141,10 +141,9 @@ def simulate(problem: MimoIsing, arch: XresqArch | None = None) -> ChipResult:
         random_steps=arch.replicas * sweeps * n, input_bits=arch.load_beats(sweeps) * arch.beat_bits,
         output_bits=arch.result_beats * arch.beat_bits,
     )  # fmt: skip
-    cycles, first_out = arch.cycles(sweeps), arch.load_beats(sweeps) + arch.cycles(0)
-    del first_out
+    cycles = arch.cycles(sweeps)
     return ChipResult(
-        batch.best, cycles, cycles - 1, cycles, counters, "numba", energies=batch.energies[0], spins=batch.spins[0],
+        batch.best, cycles, cycles - 1, arch.interval(sweeps), counters, "numba", energies=batch.energies[0], spins=batch.spins[0],
         accepts=batch.accepts[0], winner=int(batch.winners[0]),
     )  # fmt: skip
 
@@ -206,3 +205,94 @@ def spins_of(points: np.ndarray, bits_per_axis: int) -> np.ndarray:
     code = (x + 2**bits_per_axis - 1) // 2
     planes = [(code >> p) & 1 for p in reversed(range(bits_per_axis))]
     return (2 * np.concatenate(planes, axis=-1) - 1).astype(np.int8)
+
+
+def problem_from(
+    H: np.ndarray, y: np.ndarray, n0: float, seeds: np.ndarray, bits_per_axis: int, arch: XresqArch, *,
+    sweeps: int = 50, peak: float = PEAK_N0, rng_seed: int = 0,
+) -> MimoIsing:
+    """A received vector as a problem for the detector: integers at the largest scale that is proved to fit.
+
+    G = HᵀH is rounded entry by entry, but z is not rounded alone: with x₀ the best seed, z = G x₀ + round(Hᵀ(y − Hx₀))
+    at the same scale. So rounding costs nothing at x₀ and grows only with the square of the distance from it, where
+    independent rounding of G and z would shift every energy by about |x|²·n/√12 steps.
+
+    Temperatures fall on a straight line from `peak`·N0 to 0: exp(−‖y − Hx‖² / N0) is the posterior, so N0 is their
+    natural unit.
+
+    Args:
+        H: complex [Nr, Nt], or real [m, n] for a problem that is real already (BPSK: Re H above Im H).
+        y: complex [Nr] or real [m].
+        n0: noise power N0 of a complex sample, > 0.
+        seeds: int8 ±1 [R, K·n], spin k·n + i; first the real parts of all users, then the imaginary ones.
+        bits_per_axis: K.
+        arch: the detector; its widths set the scale.
+        sweeps: length of the schedule.
+        peak: T_p / N0.
+        rng_seed: of the replicas' random states.
+
+    Raises:
+        ShapeError: shapes that do not fit each other.
+        UsageError: n0 not above 0.
+        ArtifactError: no scale fits, or the sizes differ from `arch`.
+    """
+    H, y = np.asarray(H), np.asarray(y)
+    check_shape("H", H.shape, "[Nr, Nt]", (None, None))
+    check_shape("y", y.shape, "[Nr]", H.shape[:1])
+    if not n0 > 0:
+        raise UsageError.of("n0", n0, "a noise power above 0", "Pass N0 of a complex sample.")
+    if np.iscomplexobj(H):
+        H, y = np.block([[H.real, -H.imag], [H.imag, H.real]]), np.concatenate([y.real, y.imag])
+    n = H.shape[1]
+    check_shape("seeds", np.shape(seeds), "[R, K·n]", (None, bits_per_axis * n))
+    weights = 2 ** np.arange(bits_per_axis - 1, -1, -1)
+    points = (np.asarray(seeds, np.int64).reshape(len(seeds), bits_per_axis, n) * weights[:, None]).sum(axis=1)
+    residuals = y - points @ H.T
+    nearest = int((residuals**2).sum(axis=1).argmin())
+    gram, centre = H.T @ H, points[nearest]
+    scale = _scale(gram, H.T @ y, 2**bits_per_axis - 1, peak * n0, arch)
+    rounded = np.rint(scale * gram).astype(np.int32)
+    matched = rounded.astype(np.int64) @ centre + np.rint(scale * (H.T @ residuals[nearest])).astype(np.int64)
+    line = peak * n0 * scale * (1 - np.arange(sweeps) / max(1, sweeps))
+    mantissas, exponents = temperatures(line, arch.mantissa_bits)
+    states = np.random.default_rng(rng_seed).integers(1, 2**32, len(points), dtype=np.uint32)
+    at_centre = int(centre @ rounded @ centre - 2 * matched @ centre)
+    offset = float((residuals[nearest] ** 2).sum() - at_centre / scale)
+    problem = MimoIsing(
+        rounded, matched, bits_per_axis, np.asarray(seeds, np.int8), states, mantissas, exponents, float(1 / scale),
+        offset,
+    )  # fmt: skip
+    arch.check(problem)
+    return problem
+
+
+def temperatures(t: np.ndarray, mantissa_bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mantissas and exponents uint8 of temperatures ≥ 0 in units of E: T ≈ 4 · mantissa · 2^exponent.
+
+    Example:
+        >>> [part.tolist() for part in temperatures(np.array([400.0, 30.0, 1.0]), 4)]
+        [[12, 8, 0], [3, 0, 0]]
+    """
+    quarter = np.asarray(t, np.float64) / 4
+    exponents = np.maximum(0, np.floor(np.log2(np.maximum(quarter, 1))) - (mantissa_bits - 1))
+    mantissas = np.rint(quarter / 2**exponents)
+    over = mantissas >= 2**mantissa_bits
+    mantissas, exponents = np.where(over, mantissas / 2, mantissas), np.where(over, exponents + 1, exponents)
+    return mantissas.astype(np.uint8), exponents.astype(np.uint8)
+
+
+def _scale(gram: np.ndarray, matched: np.ndarray, top: int, hottest: float, arch: XresqArch) -> float:
+    """Integers per unit of energy: the largest at which every bound of `XresqArch.check` holds after rounding."""
+    n, total = len(gram), np.abs(gram).sum(axis=1)
+    z = np.abs(matched)
+    limits = [  # (room, what rounding may add, size at scale 1)
+        (2 ** (arch.gram_bits - 1) - 1, 0.5, np.abs(gram).max()),
+        (2 ** (arch.field_bits - 1) - 1, top * n + 1, (z + top * total).max()),
+        (2 ** (arch.energy_bits - 1) - 1, 1.5 * top**2 * n**2 + top * n, top**2 * total.sum() + 2 * top * z.sum()),
+        # thresholds: T/4 · 199.6/32, a mantissa rounds up by 1/2^mantissa_bits at most
+        (2**arch.threshold_bits - 1, 8, hottest / 4 * 6.25 * (1 + 2.0**-arch.mantissa_bits)),
+    ]
+    scale = min((room - slack) / size if size else np.inf for room, slack, size in limits)
+    if not 0 < scale < np.inf:
+        raise ArtifactError.of("scale of the problem", scale, "above 0", "Raise field_bits and energy_bits.")
+    return float(scale)

@@ -12,8 +12,6 @@ from amaranth.lib.wiring import In, Out
 
 from hwsim.ir.arch.xresq import XresqArch
 
-LIST_SECTIONS = ("matched", "seeds", "schedule")  # read in order during a run, from one memory
-
 
 def beat_layout(arch: XresqArch) -> data.ArrayLayout:
     """Payload of both streams: 32-bit words, the least significant one first."""
@@ -21,7 +19,7 @@ def beat_layout(arch: XresqArch) -> data.ArrayLayout:
 
 
 def list_depth(arch: XresqArch) -> int:
-    """Beats of the list memory for the longest schedule, and one that is only ever looked ahead at."""
+    """Beats of z, seeds and the longest schedule, which share a memory, and one that is only looked ahead at."""
     sections = arch.load_sections
     return sections["matched"] + sections["seeds"] + arch.beats(arch.max_sweeps, 16) + 1
 
@@ -62,36 +60,38 @@ class Loader(wiring.Component):
         write = Signal(range(list_depth(arch)))
         list_beats = Signal(range(list_depth(arch) + 1))
         i, part = Signal(range(arch.n)), Signal(range(max(2, self.row_beats)))
-        with m.FSM(name="section") as fsm:
-            with m.State("header"), m.If(self._take):
-                per_beat = arch.beat_bits // 16
-                sweeps = self._beat[: len(self.sweeps)]
-                fixed = sections["matched"] + sections["seeds"]
-                m.d.sync += [self.sweeps.eq(sweeps), count.eq(0), write.eq(0)]
-                m.d.sync += list_beats.eq(((sweeps + (per_beat - 1)) >> (per_beat.bit_length() - 1)) + fixed)
-                m.next = "rng"
-            with m.State("rng"), m.If(self._take):
-                m.d.sync += count.eq(count + 1)
-                with m.If(count == sections["rng"] - 1):
-                    m.d.sync += count.eq(0)
-                    m.next = "list"
-                self._load_random(m, count)
-            with m.State("list"), m.If(self._take):
-                m.d.sync += write.eq(write + 1)
-                with m.If(write + 1 == list_beats):
-                    m.next = "gram"
-            with m.State("gram"), m.If(self._take):
-                m.d.sync += part.eq(part + 1)
-                with m.If(part == self.row_beats - 1):
-                    m.d.sync += [part.eq(0), i.eq(Mux(i == arch.n - 1, 0, i + 1))]
-                    with m.If(i == arch.n - 1):
-                        m.next = "wait"
-            with m.State("wait"):
-                m.d.comb += self.loaded.eq(1)
-                with m.If(self.release):
-                    m.next = "header"
-        self._list(m, write, self._take & fsm.ongoing("list"))
-        self._rows(m, i, part, self._take & fsm.ongoing("gram"))
+        section = Signal(5, init=1)  # one-hot: a `case` over states would leave arms open
+        header, rng, listed, gram, wait = section
+
+        def enter(target: int) -> object:
+            return section.eq(1 << target)
+
+        with m.If(header & self._take):
+            per_beat = arch.beat_bits // 16
+            sweeps = self._beat[: len(self.sweeps)]
+            fixed = sections["matched"] + sections["seeds"]
+            m.d.sync += [self.sweeps.eq(sweeps), count.eq(0), write.eq(0), enter(1)]
+            m.d.sync += list_beats.eq(((sweeps + (per_beat - 1)) >> (per_beat.bit_length() - 1)) + fixed)
+        with m.If(rng & self._take):
+            m.d.sync += count.eq(count + 1)
+            with m.If(count == sections["rng"] - 1):
+                m.d.sync += enter(2)
+            self._load_random(m, count)
+        with m.If(listed & self._take):
+            m.d.sync += write.eq(write + 1)
+            with m.If(write + 1 == list_beats):
+                m.d.sync += enter(3)
+        with m.If(gram & self._take):
+            m.d.sync += part.eq(part + 1)
+            with m.If(part == self.row_beats - 1):
+                m.d.sync += [part.eq(0), i.eq(Mux(i == arch.n - 1, 0, i + 1))]
+                with m.If(i == arch.n - 1):
+                    m.d.sync += enter(4)
+        m.d.comb += self.loaded.eq(wait)
+        with m.If(wait & self.release):
+            m.d.sync += enter(0)
+        self._list(m, write, self._take & listed)
+        self._rows(m, i, part, self._take & gram)
         return m
 
     def _load_random(self, m: Module, count: Signal) -> None:
@@ -130,7 +130,7 @@ class Sequencer(wiring.Component):
     """Counts slots and reads the list memory in step; all outputs belong to stage 0.
 
     Ports:
-        start: begin a run in the next cycle but one.   sweeps: of the run.   busy: a slot runs.
+        start: begin a run in the next cycle.   sweeps: of the run.
         list_beat, list_address: of `Loader`.
         live, inject, seed, anneal, drain, out: the slot's part (`live` = any).   dim: i.   context: of the slot.
         last: i = n − 1.   matched: z_i.   seed_bits: L·K bits.   mantissa, exponent: of the sweep.
@@ -141,7 +141,7 @@ class Sequencer(wiring.Component):
     def __init__(self, arch: XresqArch) -> None:
         self.arch = arch
         super().__init__({
-            "start": In(1), "sweeps": In(range(arch.max_sweeps + 1)), "busy": Out(1), "live": Out(1),
+            "start": In(1), "sweeps": In(range(arch.max_sweeps + 1)), "live": Out(1),
             "list_beat": In(arch.beat_bits), "list_address": Out(range(list_depth(arch))),
             **dict.fromkeys((*self.PARTS, "last"), Out(1)),
             "dim": Out(range(arch.n)), "context": Out(range(max(2, arch.contexts))),
@@ -163,35 +163,21 @@ class Sequencer(wiring.Component):
             m.d.sync += self.context.eq(Mux(turn, 0, self.context + 1))
             with m.If(turn):
                 m.d.sync += self.dim.eq(Mux(self.last, 0, self.dim + 1))
-        with m.FSM(name="part"):
-            with m.State("idle"), m.If(self.start):
-                m.d.sync += [self.dim.eq(0), self.context.eq(0), left.eq(self.sweeps)]
-                m.d.comb += enter.eq(1)
-                m.next = "inject"
-            for part, after in zip(self.PARTS, (*self.PARTS[1:], "idle"), strict=True):
-                with m.State(part):
-                    m.d.comb += [getattr(self, part).eq(1), self.live.eq(1)]
-                    with m.If(sweep_end):
-                        self._leave(m, part, after, left, enter)
-        m.d.comb += self.busy.eq(self.live)
+        part = Signal(len(self.PARTS))  # one-hot; none: idle
+        m.d.comb += [Cat(getattr(self, name) for name in self.PARTS).eq(part), self.live.eq(part.any())]
+        with m.If(self.start):
+            m.d.sync += [self.dim.eq(0), self.context.eq(0), left.eq(self.sweeps), part.eq(1)]
+        with m.If(sweep_end & self.live):
+            m.d.sync += part.eq(part << 1)  # after the last one: idle
+            with m.If(self.anneal):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left != 1):
+                    m.d.sync += part.eq(part)
+            with m.If(self.seed & (left == 0)):  # there may be no sweep at all
+                m.d.sync += part.eq(1 << self.PARTS.index("drain"))
+        m.d.comb += enter.eq(self.start | (sweep_end & (self.inject | self.seed)))
         self._list(m, enter, turn, sweep_end)
         return m
-
-    def _leave(self, m: Module, part: str, after: str, left: Signal, enter: Signal) -> None:
-        if part == "anneal":
-            m.d.sync += left.eq(left - 1)
-            with m.If(left == 1):
-                m.next = after
-        elif part == "seed":  # there may be no sweep at all
-            m.d.comb += enter.eq(1)
-            with m.If(left == 0):
-                m.next = "drain"
-            with m.Else():
-                m.next = after
-        else:
-            if part == "inject":
-                m.d.comb += enter.eq(1)
-            m.next = after
 
     def _list(self, m: Module, enter: Signal, turn: Signal, sweep_end: Signal) -> None:
         """The beat in use is a shift register; an item leaves it at its part's pace."""

@@ -20,6 +20,7 @@ from hwsim.ir.mimo_ising import ROM_FRACTION, MimoIsing, minus_log_rom
 FRONT_STAGES = 6  # from a slot's start to its decision: draw, −ln(u), ·mantissa, ·2^exponent, bound, alternatives
 BACK_STAGES = 4  # from the update to the comparison with the best energy: fields, product, energy, comparison
 OUT_STAGES = 5  # from there to the output port: selection, record, buffer
+BUFFER_CYCLES = 2  # of these, in the result buffer
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,10 @@ class XresqArch:
         the winner's record; data decide nothing.
         """
         return self.load_beats(sweeps) + (sweeps + 4) * self.slots + self.pipeline_cycles + self.winner_beats
+
+    def interval(self, sweeps: int) -> int:
+        """Cycles from one problem's first word to the next one's: loading waits until the lanes are done."""
+        return self.cycles(sweeps) - BUFFER_CYCLES
 
     def check(self, problem: MimoIsing) -> None:
         """Raise `ArtifactError` unless every number of a run of `problem` is proved to fit.

@@ -1,0 +1,104 @@
+"""`export(arch, out_dir)`: Verilog-2001 of the detector with all that a vendor flow needs beside it.
+
+| file | what |
+|---|---|
+| ``<name>.v``, ``<name>_*.v`` | top; loader, sequencer, readout, one file a lane |
+| ``files.f`` | file list for ``verilator -f`` and ``iverilog -f`` |
+| ``<name>.xdc`` | clock constraint |
+| ``synth.tcl`` | out-of-context synthesis and routing in Vivado |
+| ``README.txt`` | ports, order of words, cycles |
+
+The Tcl script is a stub: no vendor tool runs in this project's tests.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hwsim.ir.arch.xresq import XresqArch
+from hwsim.ir.errors import UsageError
+from rtl.lib.verilog import VerilogDesign, to_verilog
+from rtl.xresq.detector import build
+
+PART = "xcvu9p-flgb2104-2-i"  # a common UltraScale+ device of speed grade 2
+
+
+def export(
+    arch: XresqArch | None,
+    out_dir: str | os.PathLike[str],
+    *,
+    name: str = "xresq",
+    clock_ns: float = 5.0,
+    part: str = PART,
+) -> list[Path]:
+    """Write the files of the module's table into `out_dir` and return their paths.
+
+    Args:
+        arch: sizes; None = `XresqArch()`.
+        out_dir: made when missing; files of the same names are overwritten.
+        name: top module.
+        clock_ns: clock period that the constraints ask for, in ns.
+        part: Vivado part name.
+
+    Raises:
+        UsageError: a period that is not positive.
+    """
+    if not clock_ns > 0:
+        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+    arch = arch or XresqArch()
+    design, out = to_verilog(build(arch), name), Path(out_dir)
+    written = design.write(out)
+    texts = {
+        "files.f": "".join(f"{file}\n" for file in design.sources),
+        f"{name}.xdc": f"create_clock -name clk -period {clock_ns:g} [get_ports clk]\n"
+        "set_property HD.CLK_SRC BUFGCTRL_X0Y0 [get_ports clk]\n",
+        "synth.tcl": _tcl(design, part),
+        "README.txt": _readme(arch, design, clock_ns),
+    }
+    for file, text in texts.items():
+        (out / file).write_text(text)
+        written.append(out / file)
+    return written
+
+
+def _tcl(design: VerilogDesign, part: str) -> str:
+    reads = "\n".join(f"read_verilog {file}" for file in design.sources)
+    return f"""# vivado -mode batch -source synth.tcl
+{reads}
+read_xdc -mode out_of_context {design.top}.xdc
+synth_design -top {design.top} -part {part} -mode out_of_context -flatten_hierarchy rebuilt
+opt_design
+place_design
+phys_opt_design
+route_design
+report_utilization -file utilization.rpt
+report_timing_summary -file timing.rpt
+write_checkpoint -force {design.top}.dcp
+"""
+
+
+def _readme(arch: XresqArch, design: VerilogDesign, clock_ns: float) -> str:
+    sections = ", ".join(f"{name} {beats}" for name, beats in arch.load_sections.items() if name != "schedule")
+    ports = [f"  {port.direction:>3}  {port.name}[{port.width - 1}:0]" for port in design.ports]
+    lines = [
+        f"{design.top}: reverse-annealing MIMO detector, n = {arch.n} real dimensions, K = {arch.bits_per_axis},",
+        f"{arch.replicas} replicas on {arch.lanes} lanes.",
+        "",
+        "Ports",
+        "   in  clk  rising edge",
+        "   in  rst  synchronous, active high",
+        *ports,
+        "  A transfer happens when valid and ready are both 1.",
+        "",
+        f"Input, beats of {arch.beat_bits} bits: {sections};",
+        f"schedule ceil(sweeps / {arch.beat_bits // 16}), before gram. Words: docs/xresq-chip.md.",
+        f"Output: {arch.result_beats} beats, the last {arch.winner_beats} of them the winner's record.",
+        f"G {arch.gram_bits} bits, z and fields {arch.field_bits} bits, energies {arch.energy_bits} bits.",
+        "",
+        "Cycles from the first input word to the last output word, any data:",
+        f"  (sweeps + 4) * {arch.slots} + {arch.cycles(0) - 4 * arch.slots} + ceil(sweeps / {arch.beat_bits // 16});",
+        f"  50 sweeps: {arch.cycles(50)}.",
+        f"Constraints ask for {clock_ns:g} ns. Lint: verilator --lint-only -Wall -f files.f --top-module {design.top}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,77 @@
+"""Detectors that reach every branch of the generator, and random problems that fit them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.ir.arch.xresq import ChipRecord, XresqArch
+from hwsim.ir.mimo_ising import MimoIsing
+from rtl.cosim.verilate import CosimRun, Verilated
+
+# one lane a replica; two, three and five contexts a lane, that is 0, 1 and 2 cuts in the loop, with waits and without
+ARCHS = {
+    "4x6 16-QAM": XresqArch(n=8, bits_per_axis=2, replicas=6, lanes=6, beat_bits=64),
+    "one bit": XresqArch(n=5, bits_per_axis=1, replicas=4, lanes=2, gram_bits=9, field_bits=14, beat_bits=64),
+    "64-QAM": XresqArch(n=6, bits_per_axis=3, replicas=6, lanes=2, gram_bits=12, field_bits=18, beat_bits=128),
+    "256-QAM": XresqArch(n=4, bits_per_axis=4, replicas=5, lanes=1, gram_bits=12, field_bits=19, beat_bits=64),
+    "winner only": XresqArch(n=4, bits_per_axis=2, replicas=2, lanes=2, beat_bits=64, gray=True, readout="winner"),
+}
+
+
+def random_problem(arch: XresqArch, rng: np.random.Generator, sweeps: int, spread: float = 1.0) -> MimoIsing:
+    """A problem with the largest integers that are sure to fit, times `spread`; temperatures from 0 to far too hot."""
+    n, bits = arch.n, arch.bits_per_axis
+    top = 2**bits - 1
+    half = rng.normal(size=(n + 1, n))
+    x = 2 * rng.integers(0, 2**bits, n) - top
+    gram, z = half.T @ half, half.T @ (half @ x + rng.normal(size=n + 1))
+    reach = max(
+        np.abs(gram).max() / (2 ** (arch.gram_bits - 1) - 2),
+        (np.abs(z) + top * np.abs(gram).sum(axis=1)).max() / (2 ** (arch.field_bits - 1) - top * n - 4),
+    )
+    scale = spread / reach
+    rounded = np.rint(np.tril(gram) * scale).astype(np.int32)
+    rounded += np.tril(rounded, -1).T
+    hottest = arch.field_bits - 6 - arch.mantissa_bits
+    return MimoIsing(
+        rounded, np.rint(z * scale).astype(np.int64), bits,
+        (2 * rng.integers(0, 2, (arch.replicas, bits * n)) - 1).astype(np.int8),
+        rng.integers(1, 2**32, arch.replicas, dtype=np.uint32),
+        rng.integers(0, 2**arch.mantissa_bits, sweeps).astype(np.uint8),
+        rng.integers(0, hottest + 1, sweeps).astype(np.uint8),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the RTL gave for a row of problems: the record of each, and its cycles as `XresqArch.cycles` counts them."""
+
+    records: list[ChipRecord]
+    cycles: list[int]
+    gaps: list[int]  # cycles from one problem's first word to the next one's
+    run: CosimRun
+
+
+def stream(
+    dut: Verilated,
+    arch: XresqArch,
+    problems: list[MimoIsing],
+    rates: tuple[float, float] = (1.0, 1.0),
+    seed: int = 0,
+    trace: str | None = None,
+) -> Outcome:
+    """Send the problems back to back; `rates` are the chances of offering a word and of taking one in a cycle."""
+    beats = [arch.pack(problem) for problem in problems]
+    slow = 1 / min(rates)
+    limit = int(sum(arch.cycles(p.sweeps) + slow * 2 * (len(b) + arch.result_beats) for p, b in zip(problems, beats)))
+    rng = np.random.default_rng(seed)
+    offers, takes = (rng.random(limit + 50) < rate for rate in rates)
+    run = dut.run(np.concatenate(beats), in_valid=offers, out_ready=takes, trace=trace, trace_cycles=limit)
+    entered, left = np.flatnonzero(run.in_fire), np.flatnonzero(run.out_fire)
+    size = arch.result_beats
+    records = [arch.unpack(run.outputs[k * size : (k + 1) * size]) for k in range(len(problems))]
+    starts = entered[np.cumsum([0, *map(len, beats[:-1])])]
+    cycles = left[size - 1 :: size] - starts + 1
+    return Outcome(records, cycles.tolist(), np.diff(starts).tolist(), run)
