@@ -12,6 +12,7 @@ from hwsim.core.revision import revision
 
 _REVISION = revision(aligned, intrinsics, vectors)
 L = 16
+TILE = 8  # a cache line of float64: rows whose length is a power of two share few cache sets
 
 
 @njit(cache=True, nogil=True)
@@ -24,10 +25,17 @@ def _tile(states, first, tile):
 
 @njit(cache=True, nogil=True)
 def fill_matrix(u, v, weight, matrix):
-    """matrix[u, v] += weight and matrix[v, u] += weight, edge after edge."""
+    """Zeros → the symmetric matrix of the edges, the mirror image in tiles that stay in the cache."""
     for e in range(len(u)):
         matrix[u[e], v[e]] += weight[e]
-        matrix[v[e], u[e]] += weight[e]
+    n = len(matrix)
+    for top in range(0, n, TILE):
+        for left in range(0, top + 1, TILE):
+            for i in range(top, min(top + TILE, n)):
+                for j in range(left, min(left + TILE, i)):
+                    total = matrix[i, j] + matrix[j, i]
+                    matrix[i, j] = total
+                    matrix[j, i] = total
 
 
 @njit(cache=True, nogil=True)

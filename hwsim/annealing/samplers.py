@@ -109,7 +109,8 @@ class Annealer(dimod.Sampler, dimod.Initialized):
             _count("num_reads", num_reads, 1)
         if initial_states is None and generator == "random":
             return _Task(problem, labels, offset, num_reads or 1, seed, None)
-        parsed = self.parse_initial_states(bqm, initial_states, generator, num_reads, seed & 0xFFFFFFFF)
+        shell = dimod.BinaryQuadraticModel(dict.fromkeys(labels, 0.0), {}, bqm.vartype)  # nobody reads its energies
+        parsed = self.parse_initial_states(shell, initial_states, generator, num_reads, seed & 0xFFFFFFFF)
         states = parsed.initial_states.change_vartype(dimod.SPIN, inplace=False)
         place = {label: k for k, label in enumerate(states.variables)}
         rows = np.ascontiguousarray(states.record.sample[:, [place[label] for label in labels]], np.int8)
