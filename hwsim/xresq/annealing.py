@@ -17,7 +17,7 @@ detects the others (reconstructed: the full text was not available); *RI-MIMO re
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,8 @@ from hwsim.xresq.parallel import in_ranges, read_states
 from hwsim.xresq.seeds import SeedMethod, make_seeds
 
 Moves = Literal["symbol", "spin"]
+RESOLVED_SIGMA = 4.0
+EP_UP_TO = 128  # users: beyond, EP's ten inverses take longer than all else
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Schedule:
         if self.sweeps < 1 or not 0 <= self.pause < self.sweeps:
             got = f"{self.sweeps} sweeps with a pause of {self.pause}"
             raise UsageError.of("schedule", got, "sweeps ≥ 1, 0 ≤ pause < sweeps", "Lengthen the schedule.")
+
+    def hotter(self, turn: int) -> Schedule:
+        """For round `turn`: start and sweeps grow by half and by one each round, up to three rounds."""
+        grow = min(turn, 3)
+        return replace(self, start=self.start * 1.5**grow, sweeps=self.sweeps * (1 + grow), pause=self.pause)
 
     @property
     def temps(self) -> np.ndarray:
@@ -171,6 +178,7 @@ def xresq(
     moves: Moves = "symbol",
     seed: int = 0,
     threads: int = 1,
+    rounds: int = 6,
     split: bool = False,
     ri: float = 0.0,
 ) -> Detection:
@@ -181,34 +189,116 @@ def xresq(
         levels: P, copies with a seed each.
         reads: N_a, reads of each copy.
         schedule: default `reverse_schedule(r)`.
-        seeds: method, or seeds int8 [batch, levels, n].
+        seeds: method, or seeds int8 [batch, levels, n] of the first round.
         moves: ``"symbol"``, or ``"spin"`` for the moves of an Ising machine.
         seed: of draws and reads.
         threads: worker threads.
+        rounds: at most so many anneals of P copies; another one only where `unresolved`. 1 is the paper's single one.
         split: split detection; the reads of a copy are shared among the symbols of the fixed user.
         ri: RI-MIMO strength.
+
+    `counters` has `rounds` and accepted `moves` an instance; the candidate list is the pool of the first round's
+    size, best first.
 
     Raises:
         UsageError, ShapeError: a parameter out of range, seeds of another shape.
     """
     begin = time.perf_counter()
-    if reads < 1:
-        raise UsageError.of("reads", reads, "1 or more a copy", "100 is usual on a QPU, 1–10 here.")
+    for name, value in (("reads", reads), ("rounds", rounds)):
+        if value < 1:
+            raise UsageError.of(name, value, "1 or more", "A copy needs a read, a run a round.")
     if isinstance(seeds, np.ndarray):
         check_shape("seeds", seeds.shape, "[batch, levels, n]", (r.batch, levels, r.n))
-        start_levels = seeds.astype(np.int8)
+    options = {"moves": moves, "threads": threads, "split": split, "ri": ri}
+    plan = schedule or reverse_schedule(r)
+    done, spent = _one_round(r, seeds, levels, reads, plan, seed=seed, **options)  # type: ignore[arg-type]
+    done.counters["rounds"] = np.ones(r.batch, np.int64)
+    for turn in range(1, rounds):
+        left = np.flatnonzero(unresolved(done))
+        if not len(left):
+            break
+        method = _later_seeds(r, turn) if isinstance(seeds, np.ndarray) or seeds == "auto" else seeds
+        more, extra = _one_round(
+            r.part(left),
+            method,
+            levels,
+            reads,
+            plan.hotter(turn),
+            seed=seed + (turn << 24),
+            **options,  # type: ignore[arg-type]
+        )
+        spent += extra
+        done = _merged(done, more, left)
+    return replace(done, times_s={"seeds": spent[0], "anneal": spent[1], "total": time.perf_counter() - begin})
+
+
+def unresolved(d: Detection) -> np.ndarray:
+    """bool [batch]: ‖y − Hx‖² is larger than noise alone would leave.
+
+    With the transmitted x, ‖y − Hx‖²/N0 is a sum of Nr unit exponentials: mean Nr, standard deviation √Nr, and the
+    best x leaves less. A wrong answer of a large system is tens of N0 above. The bound is Nr + 4√Nr.
+    """
+    n_r = d.received.n_r
+    return d.energy > d.received.n0 * (n_r + RESOLVED_SIGMA * np.sqrt(n_r))
+
+
+def _one_round(
+    r: Received,
+    seeds: SeedMethod | np.ndarray,
+    levels: int,
+    reads: int,
+    plan: Schedule,
+    *,
+    moves: Moves,
+    seed: int,
+    threads: int,
+    split: bool,
+    ri: float,
+) -> tuple[Detection, np.ndarray]:
+    """P copies from P seeds, pooled; and seconds spent on seeds and on annealing."""
+    begin = time.perf_counter()
+    if isinstance(seeds, np.ndarray):
+        first = seeds.astype(np.int8)
     else:
-        start_levels = make_seeds(r, levels, seeds, seed=seed, threads=threads)
-    seeded = time.perf_counter()
-    starts = np.repeat(start_levels, reads, axis=1)
+        first = make_seeds(r, levels, seeds, seed=seed, threads=threads)
+    seeded = time.perf_counter() - begin
+    starts = np.repeat(first, reads, axis=1)
     pinned = _split(r, starts) if split else None
-    temps = (schedule or reverse_schedule(r)).temps
     done = run_reads(
-        structured(r, ri), r.mod.bits_per_axis, starts, temps, moves=moves, seed=seed, threads=threads, pinned=pinned
+        structured(r, ri),
+        r.mod.bits_per_axis,
+        starts,
+        plan.temps,
+        moves=moves,
+        seed=seed,
+        threads=threads,
+        pinned=pinned,
     )
-    pool = np.concatenate([start_levels, done.levels], axis=1)
-    times = {"seeds": seeded - begin, "anneal": done.seconds, "total": time.perf_counter() - begin}
-    return ranked(r, pool, counters={"moves": done.moves.sum(axis=1)}, times_s=times)
+    pool = np.concatenate([first, done.levels], axis=1)
+    return ranked(r, pool, counters={"moves": done.moves.sum(axis=1)}), np.array([seeded, done.seconds])
+
+
+def _merged(done: Detection, more: Detection, rows: np.ndarray) -> Detection:
+    """`done` with the instances `rows` replaced by the best of both pools."""
+    width = done.energies.shape[1]
+    both = ranked(
+        more.received,
+        np.concatenate([done.candidates[rows], more.candidates], axis=1),
+        np.concatenate([done.energies[rows], more.energies], axis=1),
+    )
+    for name in ("levels", "energy"):
+        getattr(done, name)[rows] = getattr(both, name)
+    done.candidates[rows], done.energies[rows] = both.candidates[:, :width], both.energies[:, :width]
+    done.counters["moves"][rows] += more.counters["moves"]
+    done.counters["rounds"][rows] += 1
+    return done
+
+
+def _later_seeds(r: Received, turn: int) -> SeedMethod:
+    """Seeds of later rounds: methods that cost more and fail on other channels than MMSE."""
+    if r.n_t > EP_UP_TO:
+        return "amp"
+    return "ep" if turn % 2 else "kbest"
 
 
 def resq(r: Received, *, reads: int = 24, **options: object) -> Detection:
@@ -288,8 +378,8 @@ def paramax(
 
 
 def reverse_schedule(r: Received, sweeps: int | None = None) -> Schedule:
-    """Reverse annealing's default: from 8 N0 (small systems) or 4 N0 (large ones) to N0."""
-    return Schedule(8.0 if r.n_t < 128 else 4.0, 1.0, sweeps or (20 if r.n_t < 16 else 100))
+    """Reverse annealing's default: from 8 N0 (below 32 users) or 4 N0 (from there on) to N0."""
+    return Schedule(8.0 if r.n_t < 32 else 4.0, 1.0, sweeps or (20 if r.n_t < 16 else 50 if r.n_t < 128 else 100))
 
 
 def forward_schedule(r: Received, sweeps: int | None = None) -> Schedule:

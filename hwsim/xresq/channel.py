@@ -105,9 +105,13 @@ class Received:
         residual = self.y[:, :, None] - np.matmul(self.H, symbols)
         return np.sum(residual.real**2 + residual.imag**2, axis=1)
 
-    def part(self, rows: slice) -> Received:
-        """A slice of the batch."""
-        return Received(self.H[rows], self.y[rows], self.n0[rows], self.mod)
+    def part(self, rows: slice | np.ndarray) -> Received:
+        """Some instances of the batch, with the products that are already there."""
+        out = Received(self.H[rows], self.y[rows], self.n0[rows], self.mod)
+        for name in ("gram", "matched", "gram_real", "matched_real", "power"):
+            if name in self.__dict__:
+                out.__dict__[name] = self.__dict__[name][rows]
+        return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from hwsim.xresq.linear import LinearEstimate, mmse_estimate, zf_estimate
 from hwsim.xresq.modulation import Modulation, slice_levels
 
 SeedMethod = Literal["auto", "fsd", "kbest", "sic", "mmse", "zf", "ep", "amp", "random"]
-FSD_UP_TO = 64  # users: beyond, the sorted factorisation takes longer than MMSE, annealing and all
+FSD_UP_TO = 16  # users: beyond, draws from MMSE marginals are the better seeds (docs/xresq.md)
 
 
 def make_seeds(r: Received, count: int, method: SeedMethod = "auto", *, seed: int = 0, threads: int = 1) -> np.ndarray:
@@ -35,7 +35,7 @@ def make_seeds(r: Received, count: int, method: SeedMethod = "auto", *, seed: in
     Args:
         r: received batch.
         count: P ≥ 1.
-        method: see the module; ``"auto"`` is ``"fsd"`` up to 64 users and ``"mmse"`` above.
+        method: see the module; ``"auto"`` is ``"fsd"`` up to 16 users and ``"mmse"`` above.
         seed: of the draws.
         threads: worker threads of the tree searches.
 
