@@ -13,13 +13,17 @@ from benches import stats
 from benches.neuralut import networks, plots
 from benches.neuralut.networks import Trained
 from benches.runner import Context
+from hwsim.ir.errors import UsageError
 from hwsim.ir.lut import LutNetwork, SumLayer
 from hwsim.neuralut import simulate
 
 
 @dataclass(frozen=True)
 class Area:
-    """A mapped network: LUT6 of the live L-LUTs, LUT levels from input to output, the map itself."""
+    """A mapped network: LUT6 of the live L-LUTs, LUT levels from input to output, the map itself.
+
+    Where votes are counted, LUT6 and levels include the counters, `map` does not.
+    """
 
     lut6: int
     levels: int
@@ -33,26 +37,30 @@ def mapped(network: LutNetwork, max_levels: int | None = None, progress: Any = N
     """
     from rtl.synth.lutmap import MapOptions, map_network
 
-    adders = 0
-    if isinstance(counter := network.layers[-1], SumLayer):  # votes are counted after the tables
-        adders = _adder_luts(counter)
+    luts = levels = 0
+    if isinstance(votes := network.layers[-1], SumLayer):
+        luts, levels = _counters(votes)
         network = LutNetwork(network.n_inputs, network.input_bits, network.layers[:-1])
     found = map_network(network, options=MapOptions(max_levels=max_levels), progress=progress)
-    return Area(found.luts + adders, sum(found.levels), found)
+    return Area(found.luts + luts, sum(found.levels) + levels, found)
 
 
-def _adder_luts(layer: SumLayer) -> int:
-    """LUTs of an adder layer by yosys for UltraScale+, none of them paired."""
-    from rtl.synth.adders import adder_verilog
-    from rtl.synth.yosys import synthesize
+def _counters(votes: SumLayer) -> tuple[int, int]:
+    """LUT6 and levels of the counters behind one-bit L-LUTs, one a class.
 
-    half = 1 << (layer.bits_in - 1)
-    n_in = int(layer.sources.max()) + 1
-    low, high = np.full(n_in, -half), np.full(n_in, half - 1)
-    tree = adder_verilog(layer, low, high, "adders", 4)
-    total = synthesize({"adders.v": tree.text}, "adders", "xcup").lut_total
-    assert total is not None  # synth_xilinx always counts LUTs
-    return total
+    Raises:
+        UsageError: sums of anything but the votes of each class.
+    """
+    from rtl.synth.counters import count_ones
+
+    widths = np.diff(votes.offsets).tolist()
+    if votes.bits_in != 1 or votes.bias.any() or votes.lo > -max(widths) or votes.hi < 0:
+        got = f"{votes.bits_in}-bit terms, bias {votes.bias.tolist()}, {votes.lo}..{votes.hi}"
+        raise UsageError.of(
+            "sums behind the L-LUTs", got, "counts of one-bit votes", "Count them with rtl.synth.adders."
+        )
+    counters = [count_ones(width) for width in widths]
+    return sum(c.n_nodes for c in counters), max(c.depth for c in counters)
 
 
 def measure(ctx: Context[Any], digits: Trained, hdr: Trained) -> None:

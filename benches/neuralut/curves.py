@@ -54,11 +54,20 @@ def front(accuracy: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return accuracy[kept], cost[kept]
 
 
-def _ratio(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray], steps: int = 41) -> float | None:
-    (a, c), (b, d) = front(*ours), front(*theirs)
-    low, high = max(a[0], b[0]), min(a[-1], b[-1])
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def _shared(ours: Curve, theirs: Curve) -> tuple[float, float]:
+    """Lowest and highest accuracy that both fronts reach; low > high where there is none."""
+    (a, _), (b, _) = front(*ours), front(*theirs)
+    return max(a[0], b[0]), min(a[-1], b[-1])
+
+
+def _ratio(ours: Curve, theirs: Curve, steps: int = 41) -> float | None:
+    low, high = _shared(ours, theirs)
     if low > high:
         return None
+    (a, c), (b, d) = front(*ours), front(*theirs)
     grid = np.linspace(low, high, steps)
     return float(np.exp(np.mean(np.interp(grid, a, np.log(c)) - np.interp(grid, b, np.log(d)))))
 
@@ -86,5 +95,6 @@ def equal_accuracy_ratio(
             found.append(value)
     low, high = np.percentile([*found, centre], [2.5, 97.5])
     n = sum(len(p.accuracies) for curve in curves for p in curve)
-    method = f"geometric mean over shared accuracies, bootstrap 95 %, {len(found)} of {draws} draws overlap"
+    span = "{:.2f}..{:.2f} %".format(*_shared((means[0], costs[0]), (means[1], costs[1])))
+    method = f"geometric mean over {span} that both reach, bootstrap 95 %, {len(found)} of {draws} draws overlap"
     return Figure(centre, min(float(low), centre), max(float(high), centre), n, method)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from benches.neuralut.curves import front
+from benches.neuralut.runs import CURVES, TWELVE_BIT, VOTES
 from benches.runner import Context
 
 _PUBLISHED = Path(__file__).with_name("published.toml")
@@ -86,6 +88,35 @@ def speed(ctx: Context[Any], rates: Sequence[tuple[str, float]]) -> None:
         axes.invert_yaxis()
 
 
+def curves(ctx: Context[Any], metrics: Mapping[str, Any]) -> None:
+    """Accuracy against LUT6 and against LUT levels for both methods, with the efficient fronts that are compared."""
+    caption = "NeuraLUT and LogicNets on MNIST: accuracy against cost, and each method's efficient front."
+    with ctx.plot("curves", caption, 8.4, 3.8) as figure:
+        for axes, (cost, label) in zip(figure.subplots(1, 2, sharey=True), _COSTS, strict=True):
+            for kind, name, color in (("neuralut", "NeuraLUT", "C0"), ("logicnets", "LogicNets", "C1")):
+                for plans, marker, what in ((VOTES, "o", "one-bit codes"), (TWELVE_BIT, "s", "12-bit addresses")):
+                    x, y = _points(metrics, [plan.name for plan in plans if plan.kind == kind], cost)
+                    axes.plot(x, y, marker, color=color, ms=5, label=f"{name}, {what}")
+                x, y = _points(metrics, [plan.name for plan in CURVES if plan.kind == kind], cost)
+                y, x = front(y, x)
+                axes.plot(x, y, "-", color=color, lw=1)
+            axes.set(xlabel=label)
+        left = figure.axes[0]
+        left.set_xscale("log")
+        left.set(ylabel="test accuracy, %")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=7)
+
+
+def _points(metrics: Mapping[str, Any], plans: Sequence[str], cost: str) -> tuple[np.ndarray, np.ndarray]:
+    """Costs and accuracies of the plans that are among the metrics."""
+    known = [name for name in plans if f"acc_{name}" in metrics]
+    return (
+        np.array([metrics[f"{cost}_mean_{name}"].value for name in known]),
+        np.array([metrics[f"acc_{name}"].value for name in known]),
+    )
+
+
+_COSTS = (("lut6", "LUT6"), ("levels", "LUT levels, input to output"))
 _SMALL: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7}
 
 
@@ -100,6 +131,8 @@ def all_of(ctx: Context[Any]) -> None:
     metrics = ctx.all_metrics()
     if ours := own_points(metrics):
         pareto(ctx, ours)
+    if any(f"acc_{plan.name}" in metrics for plan in CURVES):
+        curves(ctx, metrics)
     found = [(label, metrics[name].value) for label, name in _RATES if name in metrics]
     if found:
         speed(ctx, found)
@@ -110,6 +143,7 @@ _OURS = (
     ("acc_hdr5l", "dontcare_lut6_hdr5l", "HDR-5L, don't-cares"),
     ("acc_hdr5l_learned_masks", "lut6_mean_hdr5l_learned_masks", "HDR-5L, learned masks"),
     ("acc_mnist_votes1800", "lut6_mean_mnist_votes1800", "1800 one-bit tables, votes counted"),
+    ("acc_mnist_votes450", "lut6_mean_mnist_votes450", "450 one-bit tables"),
 )
 _RATES = (
     ("hwsim, registers", "sim_samples_per_s_hdr5l"),

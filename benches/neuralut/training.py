@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import numpy as np
 from benches import stats
 from benches.files import digest, file_sha256, write_atomic
 from benches.neuralut.curves import CurvePoint, equal_accuracy_ratio
-from benches.neuralut.runs import CURVES, HDR5L, JETS, LEARNED, SMALL, Plan
+from benches.neuralut.runs import CURVES, HDR5L, JETS, LEARNED, TWELVE_BIT, Plan
 from benches.runner import Context
 from hwsim.ir import io
-from hwsim.ir.lut import LutNetwork
+from hwsim.ir.lut import LutNetwork, SumLayer
 
 
 def folder_of(spec: Any, train_dir: Path) -> Path:
@@ -57,20 +58,24 @@ def _area(path: Path) -> dict[str, float]:
     """LUT6 and levels of a run's tables; kept beside them for as long as tables and mapper stay the same."""
     import rtl.synth.lutmap as lutmap
     from benches.neuralut.area import mapped
+    from rtl.synth import counters
 
+    network = io.load_as(LutNetwork, path)
     sources = sorted(Path(lutmap.__file__).parent.glob("*.py"))
+    if isinstance(network.layers[-1], SumLayer):
+        sources.append(Path(counters.__file__))
     key = digest([file_sha256(path), *(file_sha256(source) for source in sources)])
     kept = path.with_name("area.json")
     if kept.exists() and (found := json.loads(kept.read_text())).get("key") == key:
         return {"lut6": found["lut6"], "levels": found["levels"]}
-    area = mapped(io.load_as(LutNetwork, path))
+    area = mapped(network)
     write_atomic(kept, json.dumps({"key": key, "lut6": area.lut6, "levels": area.levels}).encode())
     return {"lut6": area.lut6, "levels": area.levels}
 
 
 def train_all(ctx: Context[Any]) -> None:
     """Run every plan and record accuracies, gains and ratios."""
-    plans: list[Plan] = [HDR5L, LEARNED, *CURVES, *JETS, *SMALL]
+    plans: list[Plan] = [HDR5L, LEARNED, *CURVES, *JETS]
     points = [
         {"spec": spec, "train_dir": ctx.config.train_dir, "area": plan.area} for plan in plans for spec in plan.specs()
     ]
@@ -90,20 +95,21 @@ def train_all(ctx: Context[Any]) -> None:
 def _curves(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
     """LUTs and levels of NeuraLUT over LogicNets at equal accuracy, on HDR-5L's task."""
     for metric, cost in (("lut_ratio", "lut6"), ("levels_ratio", "levels")):
-        curves = {
-            kind: [
-                CurvePoint(
-                    tuple(row["test"] for row in rows[plan.name]),
-                    float(np.mean([row[cost] for row in rows[plan.name]])),
-                    rows[plan.name][0]["n_test"],
-                )
-                for plan in CURVES
-                if plan.kind == kind
-            ]
-            for kind in ("neuralut", "logicnets")
-        }
-        figure = equal_accuracy_ratio(curves["neuralut"], curves["logicnets"], ctx.rng(metric))
-        ctx.metric(f"{metric}_vs_logicnets_equal_accuracy", figure, "×")
+        for suffix, plans in (("equal_accuracy", CURVES), ("12bit", TWELVE_BIT)):
+            ours, theirs = (_curve(plans, kind, cost, rows) for kind in ("neuralut", "logicnets"))
+            figure = equal_accuracy_ratio(ours, theirs, ctx.rng(metric))
+            ctx.metric(f"{metric}_vs_logicnets_{suffix}", figure, "×")
+
+
+def _curve(plans: Sequence[Plan], kind: str, cost: str, rows: dict[str, list[dict[str, Any]]]) -> list[CurvePoint]:
+    """One point a plan of this kind."""
+    found = [rows[plan.name] for plan in plans if plan.kind == kind]
+    return [
+        CurvePoint(
+            tuple(row["test"] for row in seeds), float(np.mean([row[cost] for row in seeds])), seeds[0]["n_test"]
+        )
+        for seeds in found
+    ]
 
 
 def _jets(ctx: Context[Any], rows: dict[str, list[dict[str, Any]]]) -> None:
