@@ -9,14 +9,7 @@ import dimod.testing
 import pytest
 from dwave.system import EmbeddingComposite
 
-from hwsim.annealing import (
-    GreedySampler,
-    PIMCSampler,
-    PTSampler,
-    QPUSimulator,
-    SASampler,
-    SVMCSampler,
-)
+from hwsim.annealing import GreedySampler, PIMCSampler, PTSampler, QPUSimulator, SASampler, SVMCSampler
 
 SAMPLERS = [GreedySampler, PIMCSampler, PTSampler, SASampler, SVMCSampler]
 
