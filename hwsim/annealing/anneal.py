@@ -97,8 +97,9 @@ def metropolis(
         UsageError: an unknown kernel, or one that can not hold the problem.
 
     Example:
+        >>> import numpy as np
         >>> pair = Problem.of_edges(np.zeros(2), np.array([0]), np.array([1]), np.array([1.0]))
-        >>> metropolis(pair, np.linspace(0.1, 5, 50), random_states(3, 2, seed=0)).energies.tolist()
+        >>> metropolis(pair, np.linspace(0.1, 5, 50), np.ones((3, 2), np.int8)).energies.tolist()
         [-1.0, -1.0, -1.0]
     """
     states = problem.check_states(initial).copy()

@@ -96,7 +96,7 @@ class Annealer(dimod.Sampler, dimod.Initialized):
     options: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        shared = ("num_reads", "initial_states", "initial_states_generator", "seed", "num_threads")
+        shared = ("num_reads", "initial_states", "initial_states_generator", "seed", "threads")
         self.parameters = {name: [] for name in (*shared, *self.options)}
         self.properties = {"beta_schedule_options": SPACINGS}
 
@@ -133,8 +133,8 @@ class SASampler(Annealer):
     Example:
         >>> from hwsim.annealing import SASampler
         >>> answer = SASampler().sample_ising({"a": -1}, {"ab": 1}, num_reads=5, seed=1)
-        >>> answer.first.sample, answer.first.energy
-        ({'a': 1, 'b': -1}, -2.0)
+        >>> answer.first.sample == {"a": 1, "b": -1}, float(answer.first.energy)
+        (True, -2.0)
     """
 
     options = ("beta_range", "num_sweeps", "beta_schedule_type", "beta_schedule", "kernel")
@@ -143,7 +143,7 @@ class SASampler(Annealer):
         self, bqm: dimod.BinaryQuadraticModel, *, beta_range: Sequence[float] | None = None,
         num_reads: int | None = None, num_sweeps: int | None = None, beta_schedule_type: Spacing = "geometric",
         beta_schedule: Sequence[float] | np.ndarray | None = None, initial_states: Any = None,
-        initial_states_generator: str = "random", seed: int | None = None, num_threads: int | None = None,
+        initial_states_generator: str = "random", seed: int | None = None, threads: int | None = None,
         kernel: Kernel = "auto",
     ) -> dimod.SampleSet:  # fmt: skip
         """Anneal every read.
@@ -157,7 +157,7 @@ class SASampler(Annealer):
             beta_schedule: one β a sweep, instead of the four above; ∞ is zero temperature.
             initial_states: samples-like; `initial_states_generator` ("none", "tile", "random") fills up to num_reads.
             seed: ≥ 0; None takes one from the system and returns it in ``info``.
-            num_threads: None for all processors; answers do not depend on it.
+            threads: None for all processors; answers do not depend on it.
             kernel: `hwsim.annealing.anneal.Kernel`; answers do not depend on it.
 
         Raises:
@@ -165,7 +165,7 @@ class SASampler(Annealer):
         """
         task = self._task(bqm, num_reads, initial_states, initial_states_generator, seed)
         betas = beta_schedule_of(task.problem, beta_range, num_sweeps, beta_schedule_type, beta_schedule)
-        run = metropolis(task.problem, betas, task.initial, task.seed, threads=num_threads, kernel=kernel)
+        run = metropolis(task.problem, betas, task.initial, task.seed, threads=threads, kernel=kernel)
         ends = [float(betas[0]), float(betas[-1])] if len(betas) else []
         return self._answer(bqm, task, run, beta_range=ends, num_sweeps=len(betas))
 
@@ -175,11 +175,11 @@ class GreedySampler(Annealer):
 
     def sample(
         self, bqm: dimod.BinaryQuadraticModel, *, num_reads: int | None = None, initial_states: Any = None,
-        initial_states_generator: str = "random", seed: int | None = None, num_threads: int | None = None,
+        initial_states_generator: str = "random", seed: int | None = None, threads: int | None = None,
     ) -> dimod.SampleSet:  # fmt: skip
         """Flip what lowers the energy until nothing does; arguments as in `SASampler.sample`."""
         task = self._task(bqm, num_reads, initial_states, initial_states_generator, seed)
-        return self._answer(bqm, task, descend(task.problem, task.initial, threads=num_threads))
+        return self._answer(bqm, task, descend(task.problem, task.initial, threads=threads))
 
 
 class PTSampler(Annealer):
@@ -191,7 +191,7 @@ class PTSampler(Annealer):
         self, bqm: dimod.BinaryQuadraticModel, *, beta_range: Sequence[float] | None = None,
         num_reads: int | None = None, num_sweeps: int = SWEEPS, num_replicas: int = 16,
         betas: Sequence[float] | np.ndarray | None = None, keep_best: bool = True, initial_states: Any = None,
-        initial_states_generator: str = "random", seed: int | None = None, num_threads: int | None = None,
+        initial_states_generator: str = "random", seed: int | None = None, threads: int | None = None,
     ) -> dimod.SampleSet:  # fmt: skip
         """Temper every read.
 
@@ -210,7 +210,7 @@ class PTSampler(Annealer):
             betas = beta_schedule_of(task.problem, beta_range, count, "geometric", None)
         betas, sweeps = np.asarray(betas, np.float64), _count("num_sweeps", num_sweeps, 0)
         run = temper(
-            task.problem, betas, sweeps, task.initial, task.seed, keep_best=keep_best, threads=num_threads
+            task.problem, betas, sweeps, task.initial, task.seed, keep_best=keep_best, threads=threads
         )  # fmt: skip
         return self._answer(bqm, task, run, betas=betas.tolist(), num_sweeps=sweeps)
 
@@ -238,7 +238,7 @@ class SVMCSampler(Annealer):
     def sample(
         self, bqm: dimod.BinaryQuadraticModel, *, num_reads: int | None = None, num_sweeps: int | None = None,
         Hp_field: Any = None, Hd_field: Any = None, transverse_moves: bool = True, initial_states: Any = None,
-        initial_states_generator: str = "random", seed: int | None = None, num_threads: int | None = None,
+        initial_states_generator: str = "random", seed: int | None = None, threads: int | None = None,
     ) -> dimod.SampleSet:  # fmt: skip
         """Anneal rotors from their middle position, or from `initial_states`.
 
@@ -254,7 +254,7 @@ class SVMCSampler(Annealer):
         task = self._task(bqm, num_reads, initial_states, initial_states_generator, seed)
         hp, hd = _fields(task.problem, Hp_field, Hd_field, num_sweeps)
         start = task.reads if task.given is None else task.given
-        run = rotor(task.problem, hp, hd, start, task.seed, transverse_moves=transverse_moves, threads=num_threads)
+        run = rotor(task.problem, hp, hd, start, task.seed, transverse_moves=transverse_moves, threads=threads)
         return self._answer(bqm, task, run, num_sweeps=len(hp))
 
 
@@ -266,11 +266,11 @@ class PIMCSampler(Annealer):
     def sample(
         self, bqm: dimod.BinaryQuadraticModel, *, num_reads: int | None = None, num_sweeps: int | None = None,
         Hp_field: Any = None, Hd_field: Any = None, num_slices: int = SLICES, initial_states: Any = None,
-        initial_states_generator: str = "random", seed: int | None = None, num_threads: int | None = None,
+        initial_states_generator: str = "random", seed: int | None = None, threads: int | None = None,
     ) -> dimod.SampleSet:  # fmt: skip
         """Anneal rings of `num_slices` spins; arguments as in `SVMCSampler.sample`."""
         task = self._task(bqm, num_reads, initial_states, initial_states_generator, seed)
         hp, hd = _fields(task.problem, Hp_field, Hd_field, num_sweeps)
         slices = _count("num_slices", num_slices, 3)
-        run = path_integral(task.problem, hp, hd, task.initial, task.seed, slices=slices, threads=num_threads)
+        run = path_integral(task.problem, hp, hd, task.initial, task.seed, slices=slices, threads=threads)
         return self._answer(bqm, task, run, num_sweeps=len(hp))

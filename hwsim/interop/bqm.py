@@ -40,11 +40,10 @@ def to_bqm(ising: Ising) -> dimod.BinaryQuadraticModel:
     largest = max(_largest(ising.h), _largest(ising.J))
     if largest >= EXACT:
         raise ArtifactError.of("ising for a BQM", f"a weight of {largest}", "below 2^53", "Use a larger scale.")
-    labels = list(ising.names) or list(range(ising.n))
     edges = ising.edges[:, 0], ising.edges[:, 1], ising.J * ising.scale
-    bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(ising.h * ising.scale, edges, ising.offset, "SPIN")
+    bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(ising.h * ising.scale, edges, ising.offset, dimod.SPIN)
     if ising.names:
-        bqm.relabel_variables(dict(enumerate(labels)))
+        bqm.relabel_variables(dict(enumerate(ising.names)))
     return bqm
 
 
