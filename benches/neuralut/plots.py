@@ -46,8 +46,10 @@ def draw_pareto(figure: Any, ours: Sequence[tuple[str, float, float]]) -> None:
             point["name"], (point["lut"], point["accuracy"]), xytext=(4, (-9, 5, -18)[row]), **_SMALL, color="0.45"
         )
     axes.plot([x for _, _, x in ours], [y for _, y, _ in ours], "o", color="C0", ms=7, label="hwsim, LUT6 proved")
-    for name, accuracy, lut6 in ours:
-        axes.annotate(name, (lut6, accuracy), xytext=(5, 5), **_SMALL, color="C0")
+    for k, (name, accuracy, lut6) in enumerate(ours):
+        again = any(abs(accuracy - before) < 0.1 for _, before, _ in ours[:k])  # on one height: to the other side
+        place: dict[str, Any] = {"xytext": (-6, -3), "ha": "right"} if again else {"xytext": (5, 5)}
+        axes.annotate(name, (lut6, accuracy), **place, **_SMALL, color="C0")
     axes.set_xscale("log")
     axes.set_xlim(right=9e5)
     axes.set(xlabel="LUTs (ours: LUT6 mapped here; published: Vivado)", ylabel="test accuracy, %")
@@ -143,7 +145,7 @@ _OURS = (
     ("acc_hdr5l", "dontcare_lut6_hdr5l", "HDR-5L, don't-cares"),
     ("acc_hdr5l_learned_masks", "lut6_mean_hdr5l_learned_masks", "HDR-5L, learned masks"),
     ("acc_mnist_votes1800", "lut6_mean_mnist_votes1800", "1800 one-bit tables, votes counted"),
-    ("acc_mnist_votes450", "lut6_mean_mnist_votes450", "450 one-bit tables"),
+    ("acc_mnist_votes900", "lut6_mean_mnist_votes900", "900 one-bit tables"),
 )
 _RATES = (
     ("hwsim, registers", "sim_samples_per_s_hdr5l"),
