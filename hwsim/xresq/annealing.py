@@ -29,46 +29,12 @@ from hwsim.xresq.detection import Detection, ranked
 from hwsim.xresq.linear import mmse_estimate, regularisation
 from hwsim.xresq.modulation import levels_of_bits, slice_levels
 from hwsim.xresq.parallel import in_ranges, read_states
+from hwsim.xresq.schedule import Schedule, forward_schedule, reverse_schedule
 from hwsim.xresq.seeds import SeedMethod, make_seeds
 
 Moves = Literal["symbol", "spin"]
 RESOLVED_SIGMA = 4.0
 EP_UP_TO = 128  # users: beyond, EP's ten inverses take longer than all else
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Temperatures of the sweeps in units of N0.
-
-    Attributes:
-        start, end: first and last temperature, geometric in between.
-        sweeps: number of sweeps, the pause included.
-        pause: sweeps held at `start` before cooling.
-    """
-
-    start: float
-    end: float
-    sweeps: int
-    pause: int = 0
-
-    def __post_init__(self) -> None:
-        if not (self.start > 0 and self.end > 0 and np.isfinite([self.start, self.end]).all()):
-            got = f"{self.start} to {self.end}"
-            raise UsageError.of("schedule", got, "temperatures > 0 in units of N0", "Use about 8 to 1.")
-        if self.sweeps < 1 or not 0 <= self.pause < self.sweeps:
-            got = f"{self.sweeps} sweeps with a pause of {self.pause}"
-            raise UsageError.of("schedule", got, "sweeps ≥ 1, 0 ≤ pause < sweeps", "Lengthen the schedule.")
-
-    def hotter(self, turn: int) -> Schedule:
-        """For round `turn`: start and sweeps grow by half and by one each round, up to three rounds."""
-        grow = min(turn, 3)
-        return replace(self, start=self.start * 1.5**grow, sweeps=self.sweeps * (1 + grow), pause=self.pause)
-
-    @property
-    def temps(self) -> np.ndarray:
-        """float32 [sweeps], units of N0."""
-        cooling = np.geomspace(self.start, self.end, self.sweeps - self.pause)
-        return np.concatenate([np.full(self.pause, self.start), cooling]).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,17 +341,6 @@ def paramax(
     in_ranges(work, r.batch * ladders, threads)
     times = {"anneal": time.perf_counter() - ready, "total": time.perf_counter() - begin}
     return ranked(r, best, counters={"exchanges": exchanges.sum(axis=1)}, times_s=times)
-
-
-def reverse_schedule(r: Received, sweeps: int | None = None) -> Schedule:
-    """Reverse annealing's default: from 8 N0 (below 32 users) or 4 N0 (from there on) to N0."""
-    return Schedule(8.0 if r.n_t < 32 else 4.0, 1.0, sweeps or (20 if r.n_t < 16 else 50 if r.n_t < 128 else 100))
-
-
-def forward_schedule(r: Received, sweeps: int | None = None) -> Schedule:
-    """Forward annealing's default: from 4·Nr/N0, the cost of one wrong step without interference, to N0."""
-    hottest = max(4 * r.n_r / float(np.median(r.n0)), 2.0)
-    return Schedule(hottest, 1.0, sweeps or (50 if r.n_t < 16 else 200))
 
 
 def _split(r: Received, starts: np.ndarray) -> np.ndarray:
