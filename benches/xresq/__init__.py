@@ -1,0 +1,1 @@
+"""X-ResQ: claims, bars and the bench."""
