@@ -8,8 +8,8 @@ in the same order, so that their states are equal bit for bit, for any number of
 
 | kernel | layout | best for |
 |---|---|---|
-| ``rows`` | one read at a time, 16 or 32 spins a vector | dense problems, few flips |
-| ``strips`` | 16 reads a vector, rows in blocks of 16 spins | dense problems of up to about 100 spins |
+| ``rows`` | one read at a time, 16 or 32 spins a vector | dense integer problems, few reads |
+| ``strips`` | 16 reads a vector, rows in blocks of 16 spins, until few flip; then rows | dense problems |
 | ``lists`` | 16 reads a vector, lists of neighbours | sparse problems |
 
 Integer problems run in the narrowest integers that hold every local field, and are exact; others run in float32.
@@ -28,7 +28,8 @@ from hwsim.ir.errors import ShapeError, UsageError
 
 Kernel = Literal["auto", "rows", "strips", "lists"]
 HOTTEST = 1e30  # T/2 of β = 0: finite, so that no product with −ln u becomes NaN
-STRIPS_UP_TO = 96  # spins up to which 16 reads a vector beat one read at a time on rows (measured)
+SMALL = 48  # spins up to which strips beat rows at any temperature (measured)
+ROWS_FROM = 0.15  # share of 256 spins that flip in a sweep, below which rows beat strips; grows with √n (measured)
 STRIPS_FROM = 8  # reads: with fewer, most lanes idle
 CACHE = 1 << 20  # bytes of rows that a core's second-level cache keeps
 GROUP, STRETCH = 16, 128  # beyond it, so many reads take turns on so many spins: their rows are fetched once
@@ -74,7 +75,8 @@ def choose(problem: Problem, reads: int, kernel: Kernel) -> Kernel:
         return "rows"
     if not problem.dense:
         return "lists"
-    return "strips" if problem.n <= STRIPS_UP_TO and reads >= STRIPS_FROM else "rows"
+    small = problem.n <= SMALL or number_types(problem)[0] is np.float32
+    return "strips" if reads >= STRIPS_FROM and small else "rows"
 
 
 def metropolis(
@@ -129,8 +131,10 @@ def _on_rows(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.
 def _on_strips(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.uint64, first: int) -> Any:
     from hwsim.annealing.kernels_lanes import metropolis_strips
 
-    h, strips = problem.h.astype(np.float32), problem.strips()
-    return lambda lo, hi: metropolis_strips(h, strips, half_t, states, word, first, lo, hi)
+    h, strips, rows = problem.h.astype(np.float32), problem.strips(), problem.rows()
+    share = 0.0 if problem.n <= SMALL else ROWS_FROM * np.sqrt(problem.n / 256)
+    stretch = STRETCH if rows.nbytes > CACHE else problem.n
+    return lambda lo, hi: metropolis_strips(h, strips, rows, half_t, share, stretch, states, word, first, lo, hi)
 
 
 def _on_lists(problem: Problem, half_t: np.ndarray, states: np.ndarray, word: np.uint64, first: int) -> Any:

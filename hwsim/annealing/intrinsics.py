@@ -17,6 +17,7 @@ from hwsim.annealing.vectors import (
     I32,
     I64,
     LANES,
+    PAD,
     Vec,
     data_of,
     draw,
@@ -78,15 +79,17 @@ def fill_limits(typing, limit, a, b, half_t, n):
 
 
 def _add_row(builder: ir.IRBuilder, f: ir.Value, rows: ir.Value, first: ir.Value, d: ir.Value, count: ir.Value) -> None:
-    """f[j] += d·rows[first + j] for j < count."""
+    """f[j] += d·rows[first + j] for j < count, a multiple of `PAD`; several vectors a turn."""
     lanes = BYTES // (4 if isinstance(d.type, ir.FloatType) else d.type.width // 8)
     scale = splat(builder, d, lanes)
-    with cgutils.for_range_slice(builder, ir.Constant(I64, 0), count, ir.Constant(I64, lanes), I64) as (j, _):
-        row = load(builder, place(builder, rows, builder.add(first, j), lanes))
-        if row.type != scale.type:
-            row = builder.sext(row, scale.type)
-        here = place(builder, f, j, lanes)
-        builder.store(muladd(builder, row, scale, load(builder, here)), here, align=1)
+    with cgutils.for_range_slice(builder, ir.Constant(I64, 0), count, ir.Constant(I64, PAD), I64) as (j, _):
+        for part in range(0, PAD, lanes):
+            at = builder.add(j, ir.Constant(I64, part))
+            row = load(builder, place(builder, rows, builder.add(first, at), lanes))
+            if row.type != scale.type:
+                row = builder.sext(row, scale.type)
+            here = place(builder, f, at, lanes)
+            builder.store(muladd(builder, row, scale, load(builder, here)), here, align=1)
 
 
 @_intrinsic
@@ -313,3 +316,13 @@ def gather_list(typing, field, tile, column, weight, lo, hi):
         return context.get_dummy_value()
 
     return types.none(field, tile, column, weight, types.int64, types.int64), codegen
+
+
+@_intrinsic
+def count_bits(typing, mask):
+    """Set bits of an int64."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.int64), codegen

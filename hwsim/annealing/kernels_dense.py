@@ -33,6 +33,20 @@ def _start(h, rows, states, s, f):
 
 
 @njit(cache=True, nogil=True)
+def sweep_rows(rows, s, f, limit, bases, count, sweep, half_t, never, stretch):
+    """One sweep of `count` reads, which take turns on every `stretch` spins."""
+    n, pad = rows.shape
+    for g in range(count):
+        a, b = key_of(bases[g], sweep)
+        fill_limits(limit[g], a, b, half_t, n)
+        limit[g, n:] = never
+    for low in range(0, n, stretch):
+        for g in range(count):
+            for block in range(low, min(n, low + stretch), 64 // s.itemsize):
+                flip_block(s[g], f[g], limit[g], rows, block, pad)
+
+
+@njit(cache=True, nogil=True)
 def metropolis_rows(h, rows, half_t, never, group, stretch, states, seed, first, lo, hi):
     """Reads lo…hi−1 of `states` int8 [reads, n], in place; fields and spins have the type of `h`.
 
@@ -43,21 +57,14 @@ def metropolis_rows(h, rows, half_t, never, group, stretch, states, seed, first,
     _REVISION  # noqa: B018
     n, pad = rows.shape
     f, s, limit = like(h, group, pad), like(h, group, pad), like(h, group, pad)
-    lanes, bases = 64 // h.itemsize, np.empty(group, np.uint64)
+    bases = np.empty(group, np.uint64)
     for r in range(lo, hi, group):
         count = min(group, hi - r)
         for g in range(count):
             _start(h, rows, states[r + g], s[g], f[g])
             bases[g] = base_of(seed, first + r + g)
         for sweep in range(len(half_t)):
-            for g in range(count):
-                a, b = key_of(bases[g], sweep)
-                fill_limits(limit[g], a, b, half_t[sweep], n)
-                limit[g, n:] = never
-            for low in range(0, n, stretch):
-                for g in range(count):
-                    for block in range(low, min(n, low + stretch), lanes):
-                        flip_block(s[g], f[g], limit[g], rows, block, pad)
+            sweep_rows(rows, s, f, limit, bases, count, sweep, half_t[sweep], never, stretch)
         for g in range(count):
             for i in range(n):
                 states[r + g, i] = np.int8(s[g, i])

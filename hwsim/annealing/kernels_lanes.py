@@ -11,13 +11,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import aligned, angles, draws, intrinsics, vectors
+from hwsim.annealing import aligned, angles, draws, intrinsics, kernels_dense, vectors
 from hwsim.annealing.aligned import like
 from hwsim.annealing.draws import base_of, key_of
-from hwsim.annealing.intrinsics import fma, metropolis_spin, rotor_spin, spread_block, spread_row, spread_sparse
+from hwsim.annealing.intrinsics import (
+    count_bits,
+    fma,
+    metropolis_spin,
+    rotor_spin,
+    spread_block,
+    spread_row,
+    spread_sparse,
+)
+from hwsim.annealing.kernels_dense import sweep_rows
 from hwsim.core.revision import revision
 
-_REVISION = revision(aligned, angles, draws, vectors, intrinsics)
+_REVISION = revision(aligned, angles, draws, vectors, intrinsics, kernels_dense)
 L = 16
 
 
@@ -85,30 +94,62 @@ def metropolis_sparse(h, start, column, weight, half_t, states, seed, first, lo,
 
 
 @njit(cache=True, nogil=True)
-def metropolis_strips(h, strips, half_t, states, seed, first, lo, hi):
-    """As `metropolis_sparse`, with strips float32 [blocks, n, 16]: strips[b, j, k] = J[j, 16·b + k]."""
+def sweep_strips(strips, s, f, a, b, delta, half_t):
+    """One Metropolis sweep of 16 reads; returns the number of flips."""
+    n, flips = len(f), 0
+    for block in range(strips.shape[0]):
+        low, high, moved = block * L, min(n, block * L + L), 0
+        delta[:] = 0
+        for i in range(low, high):
+            mask = metropolis_spin(s, f, a, b, delta, i, i - low, half_t)
+            if mask:
+                moved += count_bits(mask)
+                spread_row(f, delta, i - low, strips, (block * n + i) * L, low, high - low)
+        if moved:
+            spread_block(f, delta, strips, low * n, 0, low)
+            spread_block(f, delta, strips, low * n, high, n)
+        flips += moved
+    return flips
+
+
+@njit(cache=True, nogil=True)
+def metropolis_strips(h, strips, rows, half_t, share, stretch, states, seed, first, lo, hi):
+    """As `metropolis_sparse`, with strips float32 [blocks, n, 16]: strips[b, j, k] = J[j, 16·b + k].
+
+    After the first sweep in which less than `share` of the spins flip, the reads go on one by one on `rows` float32
+    [n, n_pad], as in `hwsim.annealing.kernels_dense`: the same numbers in another layout.
+    """
     _REVISION  # noqa: B018
-    n = len(h)
+    n, pad = len(h), rows.shape[1]
     s, f, delta = like(h, n, L), like(h, n, L), like(h, L, L)
+    row_s, row_f, limit = like(h, L, pad), like(h, L, pad), like(h, L, pad)
     a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
     for r in range(lo, hi, L):
         _load(states[:hi], r, s)
         _start_strips(h, strips, s, f, delta)
         for lane in range(L):
             bases[lane] = base_of(seed, first + r + lane)
-        for sweep in range(len(half_t)):
+        sweep, flips, count = 0, n * L, min(L, hi - r)
+        while sweep < len(half_t) and flips >= share * (n * L):
             _keys(bases, sweep, a, b)
-            for block in range(strips.shape[0]):
-                low, high, moved = block * L, min(n, block * L + L), 0
-                delta[:] = 0
-                for i in range(low, high):
-                    if metropolis_spin(s, f, a, b, delta, i, i - low, half_t[sweep]):
-                        moved = 1
-                        spread_row(f, delta, i - low, strips, (block * n + i) * L, low, high - low)
-                if moved:
-                    spread_block(f, delta, strips, low * n, 0, low)
-                    spread_block(f, delta, strips, low * n, high, n)
+            flips = sweep_strips(strips, s, f, a, b, delta, half_t[sweep])
+            sweep += 1
+        if sweep < len(half_t):
+            _transpose(s, row_s[:, :n])
+            _transpose(f, row_f[:, :n])
+            row_s[:, n:], row_f[:, n:] = 1, 0
+            while sweep < len(half_t):
+                sweep_rows(rows, row_s, row_f, limit, bases, count, sweep, half_t[sweep], np.inf, stretch)
+                sweep += 1
+            _transpose(row_s[:, :n], s)
         _store(s, states[:hi], r)
+
+
+@njit(cache=True, nogil=True)
+def _transpose(source, target):
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[j, i] = source[i, j]
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwsim.annealing import aligned
-from hwsim.annealing.vectors import LANES
+from hwsim.annealing.vectors import LANES, PAD
 from hwsim.ir.errors import ShapeError
 from hwsim.ir.ising import Ising
 
@@ -138,10 +138,10 @@ class Problem:
         return float(np.abs(weight).max()) if weight.size else 0.0
 
     def rows(self, dtype: type = np.float32) -> np.ndarray:
-        """Couplings [n, n_pad] of `dtype`, n_pad a multiple of 32, zero beyond n."""
+        """Couplings [n, n_pad] of `dtype`, n_pad a multiple of 64, zero beyond n."""
         name = f"rows {np.dtype(dtype)}"
         if name not in self._layouts:
-            pad = -(-max(self.n, 1) // (2 * LANES)) * 2 * LANES
+            pad = -(-max(self.n, 1) // PAD) * PAD
             rows = aligned.zeros((self.n, pad), dtype)
             if self._given_matrix is not None:
                 rows[:, : self.n] = self._given_matrix

@@ -18,6 +18,7 @@ from hwsim.annealing import draws
 
 I32, I64, F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 BYTES, LANES = 64, 16  # of a vector; float32 or int32 values in it
+PAD = 64  # rows are padded to a multiple of it: four vectors of 32-bit values, two of 16-bit ones
 
 
 def data_of(context: Any, builder: ir.IRBuilder, kind: Any, value: ir.Value) -> ir.Value:

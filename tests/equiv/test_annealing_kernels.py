@@ -206,3 +206,16 @@ def test_reads_are_distinct_and_seeds_repeat():
     np.testing.assert_array_equal(first.states, again.states)
     assert len(np.unique(first.states, axis=0)) > 20
     assert (metropolis(p, np.full(5, 0.1), random_states(30, 12, 4), 5).states != first.states).any()
+
+
+@pytest.mark.parametrize("n", [49, 96, 130])
+@pytest.mark.parametrize("reads", [16, 37])
+def test_hot_sweeps_on_strips_and_cold_ones_on_rows(n, reads):
+    """The layout changes in mid-run where few spins flip; lists never change theirs."""
+    rng = np.random.default_rng(n)
+    J = np.triu(rng.normal(size=(n, n)), 1) / np.sqrt(n)
+    p, initial = Problem.of_matrix(rng.normal(size=n), J + J.T), random_states(reads, n, 1)
+    betas = np.concatenate([np.linspace(0.05, 6, 40), [0.1, 0.1, 5.0]])
+    runs = [metropolis(p, betas, initial, 1, kernel=k, threads=t) for k in ("strips", "lists", "rows") for t in (1, 2)]
+    for run in runs[1:]:
+        np.testing.assert_array_equal(run.states, runs[0].states)
