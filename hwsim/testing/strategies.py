@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hwsim.ir.arch.neuralut import NeuralutArch
+from hwsim.ir.arch.xresq import XresqArch
 from hwsim.ir.gates import GateNetlist
 from hwsim.ir.ising import Ising
 from hwsim.ir.lut import InputQuantiser, Layer, LutLayer, LutNetwork, SumLayer
@@ -152,10 +153,10 @@ def isings(draw: Any, max_spins: int = 8) -> Ising:
 
 
 @st.composite
-def mimo_isings(draw: Any, max_n: int = 6, max_replicas: int = 4, max_sweeps: int = 5) -> MimoIsing:
+def mimo_isings(draw: Any, max_n: int = 6, max_replicas: int = 4, max_sweeps: int = 5, min_n: int = 1) -> MimoIsing:
     """Small detection problems that a chip can run: Gram matrix of integers, seeds, temperatures from 0 up."""
     rng = draw(generators())
-    n, bits = draw(st.integers(1, max_n)), draw(st.integers(1, 4))
+    n, bits = draw(st.integers(min_n, max_n)), draw(st.integers(1, 4))
     replicas, sweeps = draw(st.integers(1, max_replicas)), draw(st.integers(0, max_sweeps))
     half = rng.integers(-6, 7, (n + draw(st.integers(0, 2)), n))
     x = 2 * rng.integers(0, 2**bits, n) - (2**bits - 1)
@@ -171,3 +172,14 @@ def mimo_isings(draw: Any, max_n: int = 6, max_replicas: int = 4, max_sweeps: in
         1 / 64,
         draw(st.sampled_from((0.0, 7.25))),
     )
+
+
+@st.composite
+def xresq_archs(draw: Any) -> XresqArch:
+    """Detectors of any proportions, with numbers wide enough for `mimo_isings`."""
+    n, bits, lanes = draw(st.integers(4, 12)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    return XresqArch(
+        n, bits, lanes * draw(st.integers(1, 4)), lanes, gram_bits=16, field_bits=24, energy_bits=32,
+        beat_bits=draw(st.sampled_from((64, 128, 512))), gray=draw(st.booleans()),
+        readout=draw(st.sampled_from(("all", "winner"))),
+    )  # fmt: skip

@@ -60,7 +60,7 @@ class ChipBatch:
 
 
 @njit(cache=True, nogil=True)
-def _replica_kernel(gram, matched, x, bits, state, mantissas, exponents, rom, best_x):  # type: ignore[no-untyped-def]
+def _replica_kernel(gram, matched, x, bits, state, mantissas, exponents, rom, best_x):
     """Anneals x in place; returns (best energy, accepted flips, dimensions with a flip)."""
     n = len(x)
     g = matched.copy()
@@ -102,7 +102,7 @@ def _replica_kernel(gram, matched, x, bits, state, mantissas, exponents, rom, be
 
 
 @njit(cache=True, nogil=True)
-def _batch_kernel(gram, matched, points, bits, states, mantissas, exponents, rom, energies, accepts, moves):  # type: ignore[no-untyped-def]
+def _batch_kernel(gram, matched, points, bits, states, mantissas, exponents, rom, energies, accepts, moves):
     """Problems [b, …] one after another; `points` [b, R, n] become the best ones."""
     best = np.empty(matched.shape[1], np.int64)
     for b in range(len(points)):
@@ -130,7 +130,7 @@ def simulate(problem: MimoIsing, arch: XresqArch | None = None) -> ChipResult:
         ...     np.array([1, 2], np.uint32), np.array([4, 0], np.uint8), np.array([1, 0], np.uint8))
         >>> result = simulate(problem)
         >>> problem.points(result.outputs).tolist(), result.energies.tolist(), result.cycles
-        ([[3, -1, 1, 1]], [-22, -22], 64)
+        ([[3, -1, -1, 1]], [-22, -22], 50)
     """
     arch = arch or fitting(problem)
     batch, moves = _run([problem], arch)
@@ -143,8 +143,8 @@ def simulate(problem: MimoIsing, arch: XresqArch | None = None) -> ChipResult:
     )  # fmt: skip
     cycles = arch.cycles(sweeps)
     return ChipResult(
-        batch.best, cycles, cycles - 1, arch.interval(sweeps), counters, "numba", energies=batch.energies[0], spins=batch.spins[0],
-        accepts=batch.accepts[0], winner=int(batch.winners[0]),
+        batch.best, cycles, cycles - 1, arch.interval(sweeps), counters, "numba", energies=batch.energies[0],
+        spins=batch.spins[0], accepts=batch.accepts[0], winner=int(batch.winners[0]),
     )  # fmt: skip
 
 
@@ -208,8 +208,16 @@ def spins_of(points: np.ndarray, bits_per_axis: int) -> np.ndarray:
 
 
 def problem_from(
-    H: np.ndarray, y: np.ndarray, n0: float, seeds: np.ndarray, bits_per_axis: int, arch: XresqArch, *,
-    sweeps: int = 50, peak: float = PEAK_N0, rng_seed: int = 0,
+    H: np.ndarray,
+    y: np.ndarray,
+    n0: float,
+    seeds: np.ndarray,
+    bits_per_axis: int,
+    arch: XresqArch,
+    *,
+    sweeps: int = 50,
+    peak: float = PEAK_N0,
+    rng_seed: int = 0,
 ) -> MimoIsing:
     """A received vector as a problem for the detector: integers at the largest scale that is proved to fit.
 

@@ -17,7 +17,7 @@ def build(arch: XresqArch | None = None) -> Detector:
 
     Example:
         >>> build(XresqArch(n=4, bits_per_axis=1, replicas=2, lanes=2)).arch.cycles(10)
-        105
+        83
     """
     return Detector(arch or XresqArch())
 
@@ -65,11 +65,9 @@ class Detector(wiring.Component):
     def _slots(self, m: Module, seq: Sequencer) -> None:
         """Everything that goes with a slot, by stage."""
         u = FRONT_STAGES + self.arch.loop_cuts
-        first = Signal()
-        m.d.comb += first.eq(seq.seed)
         self._u = u
         self._at = {
-            "mantissa": delayed(m, seq.mantissa, 2, "mantissa"), "exponent": delayed(m, seq.exponent, 3, "exponent"),
+            "mantissa": delayed(m, seq.mantissa, 3, "mantissa"), "exponent": delayed(m, seq.exponent, 4, "exponent"),
             "dim": delayed(m, seq.dim, u + 4, "dim"), "context": delayed(m, seq.context, u + 4, "context"),
             "inject": delayed(m, seq.inject, u + 3, "inject"), "seed": delayed(m, seq.seed, u + 4, "seed"),
             "anneal": delayed(m, seq.anneal, u + 4, "anneal"), "drain": delayed(m, seq.drain, u + 4, "drain"),
@@ -97,12 +95,12 @@ class Detector(wiring.Component):
 
     def _lanes(self, m: Module, loader: Loader, readout: Readout, rows: Value) -> None:
         arch, at, u, k = self.arch, self._at, self._u, self.arch.bits_per_axis
-        diagonal_next = Signal.like(loader.diagonal)
-        m.d.sync += diagonal_next.eq(loader.diagonal)
+        diagonal = delayed(m, loader.diagonal, 2, "diagonal")
+        before = FRONT_STAGES - 1
         shared = {
-            "live": at["live"][0], "draw": at["anneal"][0], "mantissa": at["mantissa"][2],
-            "exponent": at["exponent"][3], "diagonal": loader.diagonal, "diagonal_next": diagonal_next,
-            "anneal": at["anneal"][5], "seed": at["seed"][5],
+            "live": at["live"][0], "draw": at["anneal"][0], "mantissa": at["mantissa"][3],
+            "exponent": at["exponent"][4], "diagonal": diagonal[1], "diagonal_next": diagonal[2],
+            "anneal": at["anneal"][before], "seed": at["seed"][before],
             "seed_now": at["seed"][FRONT_STAGES + (1 if arch.loop_cuts == 2 else 0)],
             "matched": at["matched"][u], "inject": at["inject"][u], "rows": rows, "clear": at["inject"][u + 3],
             "anneal_e": at["anneal"][u + 3], "unit": ~at["seed"][u + 3], "last": at["last"][u + 4],
@@ -116,7 +114,7 @@ class Detector(wiring.Component):
             m.d.comb += [
                 lane.rng_load.eq(loader.rng_load[i]),
                 lane.rng_word.eq(loader.rng_words.word_select(Const(i % per_beat, per_beat.bit_length()), 32)),
-                lane.seed_bits.eq(at["seed_bits"][5][i * k : (i + 1) * k]),
+                lane.seed_bits.eq(at["seed_bits"][before][i * k : (i + 1) * k]),
             ]
             lanes.append(lane)
         m.d.comb += [

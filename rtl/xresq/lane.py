@@ -5,12 +5,12 @@ states pass in turn; nothing has an enable, nothing waits. Stages count from a s
 
 ====  =====================================================================================
 0     random state steps (xorshift32)
-1     −ln(u) is looked up                                         u_k = byte k
-2     · mantissa
-3     · 2^exponent, / 2^5                                         t_k
-4     bound  A_k = ⌊(2^2p G_ii − t_k) / 2^p⌋                      = 2^p G_ii − ⌈t_k / 2^p⌉
-5     V_k: the bound for every way that the bits before k may go
-D     decision, D = 6: new spin k = +1 when g_i + (V_k ⊕ s_k < 0) ≥ 0
+1, 2  −ln(u) is looked up                                         u_k = byte k
+3     · mantissa
+4     · 2^exponent, / 2^5                                         t_k
+5     bound  A_k = ⌊(2^2p G_ii − t_k) / 2^p⌋                      = 2^p G_ii − ⌈t_k / 2^p⌉
+6     V_k: the bound for every way that the bits before k may go
+D     decision, D = 7: new spin k = +1 when g_i + (V_k ⊕ s_k < 0) ≥ 0
 D+U   update: g −= Δx_i G_i, the ring turns by one place          U = `XresqArch.loop_cuts`
 +1…4  g_i + g_i', · |Δx|, energy, comparison with the best
 ====  =====================================================================================
@@ -29,12 +29,11 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.ir.arch.xresq import FRONT_STAGES, XresqArch
+from hwsim.ir.arch.xresq import XresqArch
 from hwsim.ir.mimo_ising import ROM_FRACTION, ROM_SIZE, minus_log_rom
 from hwsim.ir.rng import Xorshift
 from rtl.lib.lfsr import next_state
 
-D = FRONT_STAGES
 ROM_BITS = 8
 
 
@@ -62,8 +61,8 @@ class Lane(wiring.Component):
     Ports, with the stage at which they belong to a slot (D+U written u):
         rng_load, rng_word: a seed of the lane's next context, before the first slot.
         live@0: the slot is one of a run.   draw@0: it anneals.
-        mantissa@2, exponent@3.   diagonal@4, diagonal_next@5: G_ii, the second one stage later.
-        anneal@5: decide; otherwise keep the spins, or take `seed_bits` when seed@5.
+        mantissa@3, exponent@4.   diagonal@5, diagonal_next@6: G_ii, the second one stage later.
+        anneal@6: decide; otherwise keep the spins, or take `seed_bits` when seed@6.
         seed_now@W, matched@u, inject@u, rows@u: is this the seeds' slot, z_i to put in, multiples of G_i.
         clear@u+3: energy and counter start at 0.   anneal_e@u+3.   unit@u+3: Δx = μ (0) or 2μ (1).
         last@u+4: the sweep's last dimension; first@u+4: this energy is the first one.
@@ -86,7 +85,7 @@ class Lane(wiring.Component):
         m = Module()
         self._settled = {}
         thresholds = self._thresholds(m)
-        old_next = Signal(self.arch.bits_per_axis)  # spins of the slot at stage 5, 1 = +1
+        old_next = Signal(self.arch.bits_per_axis)  # spins of the slot at stage D−1, 1 = +1
         bounds = self._bounds(m, thresholds, old_next)
         fields, moved = self._fields(m)
         old = self._after(m, old_next, 1, "old")
@@ -105,7 +104,7 @@ class Lane(wiring.Component):
         return value
 
     def _thresholds(self, m: Module) -> list[Value]:
-        """Stages 0 to 3: t_k, unsigned, at stage 4."""
+        """Stages 0 to 4: t_k, unsigned, at stage 5."""
         arch = self.arch
         state = [Signal(32, name=f"rng{i}", reset_less=True) for i in range(arch.contexts)]
         stepped = Signal(32)
@@ -122,14 +121,15 @@ class Lane(wiring.Component):
             product = Signal(ROM_BITS + arch.mantissa_bits, name=f"product{k}", reset_less=True)
             threshold = Signal(arch.threshold_bits, name=f"threshold{k}", reset_less=True)
             m.d.comb += [port.addr.eq(drawn[8 * k : 8 * k + 8]), port.en.eq(1)]
-            terms = [Mux(bit, port.data << b, 0) for b, bit in enumerate(self.mantissa)]
+            log = self._after(m, port.data, 1, f"log{k}")  # block RAM is slow to answer
+            terms = [Mux(bit, log << b, 0) for b, bit in enumerate(self.mantissa)]
             m.d.sync += product.eq(sum(terms[1:], terms[0]))
             m.d.sync += threshold.eq((product << self.exponent) >> ROM_FRACTION)
             out.append(threshold)
         return out
 
     def _bounds(self, m: Module, thresholds: list[Value], old: Value) -> list[list[Value]]:
-        """Stages 4 and 5: V[k][pattern] at stage D; bit j of a pattern: bit j was flipped."""
+        """Stages 5 and 6: V[k][pattern] at stage D; bit j of a pattern: bit j was flipped."""
         arch = self.arch
         top = arch.bits_per_axis - 1
         width = max(arch.field_bits, arch.gram_bits + arch.bits_per_axis) + 2

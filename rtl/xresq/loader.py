@@ -55,44 +55,44 @@ class Loader(wiring.Component):
             self._take.eq(self.inp.valid & self.inp.ready),
             self.rng_words.eq(self._beat),
         ]
-        sections = arch.load_sections
-        count = Signal(range(max(max(sections.values()), list_depth(arch)) + 1))
-        write = Signal(range(list_depth(arch)))
-        list_beats = Signal(range(list_depth(arch) + 1))
-        i, part = Signal(range(arch.n)), Signal(range(max(2, self.row_beats)))
         section = Signal(5, init=1)  # one-hot: a `case` over states would leave arms open
         header, rng, listed, gram, wait = section
-
-        def enter(target: int) -> object:
-            return section.eq(1 << target)
-
-        with m.If(header & self._take):
-            per_beat = arch.beat_bits // 16
-            sweeps = self._beat[: len(self.sweeps)]
-            fixed = sections["matched"] + sections["seeds"]
-            m.d.sync += [self.sweeps.eq(sweeps), count.eq(0), write.eq(0), enter(1)]
-            m.d.sync += list_beats.eq(((sweeps + (per_beat - 1)) >> (per_beat.bit_length() - 1)) + fixed)
-        with m.If(rng & self._take):
-            m.d.sync += count.eq(count + 1)
-            with m.If(count == sections["rng"] - 1):
-                m.d.sync += enter(2)
-            self._load_random(m, count)
+        write = Signal(range(list_depth(arch)))
+        i, part = Signal(range(arch.n)), Signal(range(max(2, self.row_beats)))
+        enter = [section.eq(1 << target) for target in range(5)]
+        self._start(m, header & self._take, rng & self._take, enter)
         with m.If(listed & self._take):
             m.d.sync += write.eq(write + 1)
-            with m.If(write + 1 == list_beats):
-                m.d.sync += enter(3)
+            with m.If(write + 1 == self._list_beats):
+                m.d.sync += [write.eq(0), enter[3]]
         with m.If(gram & self._take):
             m.d.sync += part.eq(part + 1)
             with m.If(part == self.row_beats - 1):
                 m.d.sync += [part.eq(0), i.eq(Mux(i == arch.n - 1, 0, i + 1))]
                 with m.If(i == arch.n - 1):
-                    m.d.sync += enter(4)
+                    m.d.sync += enter[4]
         m.d.comb += self.loaded.eq(wait)
         with m.If(wait & self.release):
-            m.d.sync += enter(0)
+            m.d.sync += enter[0]
         self._list(m, write, self._take & listed)
         self._rows(m, i, part, self._take & gram)
         return m
+
+    def _start(self, m: Module, header: Value, rng: Value, enter: list[object]) -> None:
+        """The first two sections: how many sweeps, and the random states, which go to the lanes."""
+        arch, sections = self.arch, self.arch.load_sections
+        per_beat, fixed = arch.beat_bits // 16, sections["matched"] + sections["seeds"]
+        count = Signal(range(sections["rng"] + 1))
+        self._list_beats = Signal(range(list_depth(arch) + 1))
+        sweeps = self._beat[: len(self.sweeps)]
+        with m.If(header):
+            m.d.sync += [self.sweeps.eq(sweeps), count.eq(0), enter[1]]
+            m.d.sync += self._list_beats.eq(((sweeps + (per_beat - 1)) >> (per_beat.bit_length() - 1)) + fixed)
+        with m.If(rng):
+            m.d.sync += count.eq(count + 1)
+            with m.If(count == sections["rng"] - 1):
+                m.d.sync += enter[2]
+            self._load_random(m, count)
 
     def _load_random(self, m: Module, count: Signal) -> None:
         arch = self.arch
@@ -185,11 +185,7 @@ class Sequencer(wiring.Component):
         beat, address = Signal(arch.beat_bits, reset_less=True), Signal.like(self.list_address)
         item = Signal(range(arch.beat_bits // min(16, arch.plane_bits)))
         take = Signal()
-        following = [
-            (self.inject & turn, 32),
-            (self.seed, arch.plane_bits),
-            (self.anneal & sweep_end, 16),
-        ]
+        following = [(self.inject & turn, 32), (self.seed, arch.plane_bits), (self.anneal & sweep_end, 16)]
         for step, bits in following:
             with m.If(step):
                 m.d.sync += [beat.eq(beat >> bits if bits < arch.beat_bits else 0), item.eq(item + 1)]

@@ -14,8 +14,20 @@ from rtl.cosim.verilate import CosimRun, Verilated
 ARCHS = {
     "4x6 16-QAM": XresqArch(n=8, bits_per_axis=2, replicas=6, lanes=6, beat_bits=64),
     "one bit": XresqArch(n=5, bits_per_axis=1, replicas=4, lanes=2, gram_bits=9, field_bits=14, beat_bits=64),
-    "64-QAM": XresqArch(n=6, bits_per_axis=3, replicas=6, lanes=2, gram_bits=12, field_bits=18, beat_bits=128),
-    "256-QAM": XresqArch(n=4, bits_per_axis=4, replicas=5, lanes=1, gram_bits=12, field_bits=19, beat_bits=64),
+    "64-QAM": XresqArch(
+        n=6, bits_per_axis=3, replicas=6, lanes=2, gram_bits=12, field_bits=18, exponent_bits=4, beat_bits=128
+    ),
+    "256-QAM": XresqArch(
+        n=4,
+        bits_per_axis=4,
+        replicas=5,
+        lanes=1,
+        gram_bits=12,
+        field_bits=19,
+        mantissa_bits=6,
+        exponent_bits=5,
+        beat_bits=64,
+    ),
     "winner only": XresqArch(n=4, bits_per_axis=2, replicas=2, lanes=2, beat_bits=64, gray=True, readout="winner"),
 }
 
@@ -34,7 +46,7 @@ def random_problem(arch: XresqArch, rng: np.random.Generator, sweeps: int, sprea
     scale = spread / reach
     rounded = np.rint(np.tril(gram) * scale).astype(np.int32)
     rounded += np.tril(rounded, -1).T
-    hottest = arch.field_bits - 6 - arch.mantissa_bits
+    hottest = min(arch.field_bits - 6 - arch.mantissa_bits, 2**arch.exponent_bits - 1)
     return MimoIsing(
         rounded, np.rint(z * scale).astype(np.int64), bits,
         (2 * rng.integers(0, 2, (arch.replicas, bits * n)) - 1).astype(np.int8),
@@ -65,7 +77,8 @@ def stream(
     """Send the problems back to back; `rates` are the chances of offering a word and of taking one in a cycle."""
     beats = [arch.pack(problem) for problem in problems]
     slow = 1 / min(rates)
-    limit = int(sum(arch.cycles(p.sweeps) + slow * 2 * (len(b) + arch.result_beats) for p, b in zip(problems, beats)))
+    words = sum(map(len, beats)) + arch.result_beats * len(problems)
+    limit = int(sum(arch.cycles(p.sweeps) for p in problems) + slow * 2 * words)
     rng = np.random.default_rng(seed)
     offers, takes = (rng.random(limit + 50) < rate for rate in rates)
     run = dut.run(np.concatenate(beats), in_valid=offers, out_ready=takes, trace=trace, trace_cycles=limit)

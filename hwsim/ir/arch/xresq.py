@@ -17,7 +17,7 @@ import numpy as np
 from hwsim.ir.errors import ArtifactError, ShapeError, UsageError
 from hwsim.ir.mimo_ising import ROM_FRACTION, MimoIsing, minus_log_rom
 
-FRONT_STAGES = 6  # from a slot's start to its decision: draw, −ln(u), ·mantissa, ·2^exponent, bound, alternatives
+FRONT_STAGES = 7  # from a slot's start to its decision: draw, −ln(u) in two, ·mantissa, ·2^exponent, bound, ways
 BACK_STAGES = 4  # from the update to the comparison with the best energy: fields, product, energy, comparison
 OUT_STAGES = 5  # from there to the output port: selection, record, buffer
 BUFFER_CYCLES = 2  # of these, in the result buffer
@@ -50,11 +50,11 @@ class XresqArch:
     bits_per_axis: int = 2
     replicas: int = 16
     lanes: int = 16
-    gram_bits: int = 10
-    field_bits: int = 16
-    energy_bits: int = 28
-    mantissa_bits: int = 4
-    exponent_bits: int = 4
+    gram_bits: int = 9
+    field_bits: int = 15
+    energy_bits: int = 24
+    mantissa_bits: int = 3
+    exponent_bits: int = 3
     max_sweeps: int = 64
     beat_bits: int = 128
     gray: bool = False
@@ -185,8 +185,8 @@ class XresqArch:
                 raise ArtifactError.of(name, largest, f"{bits} bits", f"Raise {name[:-1]}_bits or lower T.")
         hottest = (problem.mantissas.astype(np.int64) * int(minus_log_rom().max())) << problem.exponents
         if problem.sweeps and (threshold := int(hottest.max()) >> ROM_FRACTION) >> self.threshold_bits:
-            expected = f"{self.threshold_bits} bits"
-            raise ArtifactError.of("largest Metropolis threshold", threshold, expected, "Lower T or raise field_bits.")
+            limit = f"{self.threshold_bits} bits"
+            raise ArtifactError.of("largest Metropolis threshold", threshold, limit, "Lower T or raise field_bits.")
 
     def pack(self, problem: MimoIsing) -> np.ndarray:
         """A problem as stream beats, uint32 [load_beats, beat_bits / 32], least significant word first.
