@@ -184,15 +184,8 @@ def xresq(
         if not len(left):
             break
         method = _later_seeds(r, turn) if isinstance(seeds, np.ndarray) or seeds == "auto" else seeds
-        more, extra = _one_round(
-            r.part(left),
-            method,
-            levels,
-            reads,
-            plan.hotter(turn),
-            seed=seed + (turn << 24),
-            **options,  # type: ignore[arg-type]
-        )
+        part, later = r.part(left), seed + (turn << 24)
+        more, extra = _one_round(part, method, levels, reads, plan.hotter(turn), seed=later, **options)  # type: ignore[arg-type]
         spent += extra
         done = _merged(done, more, left)
     return replace(done, times_s={"seeds": spent[0], "anneal": spent[1], "total": time.perf_counter() - begin})

@@ -6,6 +6,8 @@ X-ResQ gives every copy a seed of its own. A list of P seeds, distinct where the
   estimate (after IoT-ResQ's FSD seed; order reconstructed). P = 1 is its best answer.
 * ``"kbest"``: the P best survivors of K-best (K = max(16, P)).
 * ``"sic"``, ``"mmse"``, ``"zf"``, ``"ep"``, ``"amp"``: the detector's answer, then draws from its marginals.
+* ``"mixed"``: the sliced MMSE estimate, AMP's answer, then draws from their marginals in turn: where one method
+  fails the other one often does not. P = 1 is MMSE.
 * ``"random"``: uniform levels.
 
 *Draws from marginals*: an unbiased estimate x̃_i with error variance v_i gives P(x_i) ∝ exp(−(x_i − x̃_i)²/2v_i) on
@@ -25,8 +27,8 @@ from hwsim.xresq.channel import Received
 from hwsim.xresq.linear import LinearEstimate, mmse_estimate, zf_estimate
 from hwsim.xresq.modulation import Modulation, slice_levels
 
-SeedMethod = Literal["auto", "fsd", "kbest", "sic", "mmse", "zf", "ep", "amp", "random"]
-FSD_UP_TO = 16  # users: beyond, draws from MMSE marginals are the better seeds (docs/xresq.md)
+SeedMethod = Literal["auto", "fsd", "kbest", "sic", "mmse", "zf", "ep", "amp", "mixed", "random"]
+FSD_UP_TO = 16  # users: beyond, mixed seeds are better and cheaper (docs/xresq.md)
 
 
 def make_seeds(r: Received, count: int, method: SeedMethod = "auto", *, seed: int = 0, threads: int = 1) -> np.ndarray:
@@ -35,7 +37,7 @@ def make_seeds(r: Received, count: int, method: SeedMethod = "auto", *, seed: in
     Args:
         r: received batch.
         count: P ≥ 1.
-        method: see the module; ``"auto"`` is ``"fsd"`` up to 16 users and ``"mmse"`` above.
+        method: see the module; ``"auto"`` is ``"fsd"`` up to 16 users and ``"mixed"`` above.
         seed: of the draws.
         threads: worker threads of the tree searches.
 
@@ -48,11 +50,14 @@ def make_seeds(r: Received, count: int, method: SeedMethod = "auto", *, seed: in
         raise UsageError.of("levels of parallelism", count, "1 or more seeds", "1 is ResQ.")
     rng = np.random.default_rng([seed, 0x5EED])
     if method == "auto":
-        method = "fsd" if r.n_t <= FSD_UP_TO else "mmse"
+        method = "fsd" if r.n_t <= FSD_UP_TO else "mixed"
     if method == "random":
         return rng.choice(r.mod.points.astype(np.int8), (r.batch, count, r.n))
     if method in ("fsd", "kbest"):
         return _from_tree(r, count, method, rng, threads)
+    if method == "mixed":
+        own = [make_seeds(r, -(-count // 2), name, seed=seed) for name in (("mmse", "amp") if count > 1 else ("mmse",))]
+        return np.stack(own, axis=2).reshape(r.batch, -1, r.n)[:, :count]
     if method == "sic":
         first = tree.mmse_sic(r, threads=threads).levels
         return _filled(first[:, None], count, r.mod, mmse_estimate(r), rng) if count > 1 else first[:, None]
