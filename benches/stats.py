@@ -82,7 +82,7 @@ def clustered(
     Example (four clusters of ten bits, one of which has two errors):
         >>> f = clustered(2, 4, 4, 10)
         >>> f.value, round(f.high, 2)
-        (0.05, 0.61)
+        (0.05, 0.54)
     """
     if clusters < 1 or size < 1 or not errors <= squares <= errors * size <= clusters * size * size:
         got = f"{errors} errors, {squares} squared, {clusters} clusters of {size}"

@@ -19,18 +19,23 @@ PAPER_READS = 100  # 220 µs in anneals of 2.2 µs
 
 
 def tune(ctx: Context[Any]) -> dict[str, float]:
-    """s_p of the reverse and the forward schedule: fewest bit errors on channels that no figure uses."""
-    few, chunks = ctx.config.few_reads, ctx.config.tune_chunks
+    """s_p of the schedules: fewest bit errors on channels that no figure uses.
+
+    ``reverse`` has many reads, ``few`` and ``forward`` few; the reverse ones are judged by a single copy.
+    """
+    few, reads, chunks = ctx.config.few_reads, ctx.config.reads, ctx.config.tune_chunks
+    sorts = {"reverse": ("reverse", 1, reads), "few": ("reverse", 1, few), "forward": ("forward", qpu.LEVELS, few)}
     methods = {}
     for s_p in qpu.GRID:
-        for kind, levels in (("reverse", 1), ("forward", qpu.LEVELS)):
-            methods[f"{kind} {s_p}"] = {"kind": kind, "levels": levels, "reads": few, "s_p": s_p, "seeds": "mmse"}
+        for sort, (kind, levels, count) in sorts.items():
+            options = {"kind": kind, "levels": levels, "reads": count, "s_p": s_p, "seeds": "mmse"}
+            methods[f"{sort} {s_p}"] = options
     points = [
         {"snr_db": 16.0, "seed": ctx.seed + 7919, "vectors": 40, "chunk": chunk, "methods": methods}
         for chunk in range(chunks)
     ]
     counts = merged(ctx.sweep(qpu.qpu_counts, points))
-    best = {k: min(qpu.GRID, key=lambda s: counts[f"{k} {s}"].errors) for k in ("reverse", "forward")}
+    best = {sort: min(qpu.GRID, key=lambda s: counts[f"{sort} {s}"].errors) for sort in sorts}
     for kind, s_p in best.items():
         method = f"fewest of {[counts[f'{kind} {s}'].errors for s in qpu.GRID]} bit errors on {list(qpu.GRID)}"
         ctx.metric(f"s_p_{kind}", s_p, "", n=40 * chunks, method=method)
@@ -108,7 +113,7 @@ def read_limited(ctx: Context[Any], s_p: dict[str, float]) -> dict[str, Any]:
     """Few reads: forward against reverse annealing, and the error rate by number of levels."""
     few = ctx.config.few_reads
     methods = {
-        "xresq": {"kind": "reverse", "levels": qpu.LEVELS, "reads": few, "s_p": s_p["reverse"], "seeds": "fsd"},
+        "xresq": {"kind": "reverse", "levels": qpu.LEVELS, "reads": few, "s_p": s_p["few"], "seeds": "fsd"},
         "forward": {"kind": "forward", "levels": qpu.LEVELS, "reads": few, "s_p": s_p["forward"]},
     }
     point = {"snr_db": 16.0, "seed": ctx.seed, "vectors": 80, "methods": methods}
@@ -119,7 +124,7 @@ def read_limited(ctx: Context[Any], s_p: dict[str, float]) -> dict[str, Any]:
     method = f"{few} reads of each of {qpu.LEVELS} copies"
     figure = ratio(counts["forward"], counts["xresq"], ctx.rng("forward"))
     ctx.metric("fa_over_xresq_4x6_16db", figure, "×", method=f"{method}; {figure.method}")
-    return _levels(ctx, s_p["reverse"])
+    return _levels(ctx, s_p["few"])
 
 
 def _levels(ctx: Context[Any], s_p: float) -> dict[str, Any]:

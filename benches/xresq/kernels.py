@@ -52,7 +52,7 @@ def _metropolis(ctx: Context[Any], n: int) -> None:
     betas, reads = np.linspace(*BETAS, SWEEPS[n]), READS[n]
     schedule: Any = {"beta_schedule_type": "custom", "beta_schedule": betas, "num_reads": reads, "seed": 1}
     work = {
-        "ours": lambda: SASampler().sample(bqm, num_threads=1, **schedule),
+        "ours": lambda: SASampler().sample(bqm, threads=1, **schedule),
         "dwave": lambda: SimulatedAnnealingSampler().sample(bqm, **schedule),
     }
     energies = _energies(f"{n} spins", work)
@@ -86,7 +86,7 @@ def _rotor(ctx: Context[Any]) -> None:
     fields: Any = {"Hp_field": hp, "Hd_field": hd, "num_reads": reads, "seed": 1}
     peer: Any = {**fields, "beta_schedule_type": "custom", "proposal_acceptance_criteria": "MetropolisTF"}
     work = {
-        "ours": lambda: SVMCSampler().sample(bqm, num_threads=1, **fields),
+        "ours": lambda: SVMCSampler().sample(bqm, threads=1, **fields),
         "dwave": lambda: RotorModelAnnealingSampler().sample(bqm, **peer),
     }
     # no common energy is asked for: at fixed fields the peer's states of one spin are not Boltzmann's, ours are
@@ -107,7 +107,7 @@ def _threads(ctx: Context[Any]) -> None:
         for threads, taken in walls.items():
             start = time.perf_counter()
             SASampler().sample(
-                bqm, beta_schedule_type="custom", beta_schedule=betas, num_reads=16, seed=1, num_threads=threads
+                bqm, beta_schedule_type="custom", beta_schedule=betas, num_reads=16, seed=1, threads=threads
             )
             if i:
                 taken.append(time.perf_counter() - start)
