@@ -72,20 +72,18 @@ class Annealer:
         """Accepted moves of one pass over all dimensions; `energy` becomes its change."""
         moves, self.energy = 0, 0.0
         largest = F(math.log(2.0 ** (TABLE_BITS + 1)))
-        chunk = 64
-        for start in range(0, len(self.x), chunk):
-            for i in range(start, min(start + chunk, len(self.x))):
-                reach = F(temperature * F(float(largest) / 4))
-                if i % users == pinned or not F(self.gram[i][i] - abs(self.g[i])) < reach:
-                    continue
-                if symbol:
-                    r = draw(key, i)
-                    moves += self._flip(i, 2 if r % 2 else -2, r, temperature)
-                    continue
-                for p in range(self.bits - 1, -1, -1):
-                    high = (self.x[i] + self.top) // 2 // 2**p % 2
-                    dx = -(2 ** (p + 1)) if high else 2 ** (p + 1)
-                    moves += self._flip(i, dx, draw(key, i * self.bits + p), temperature)
+        reach = F(temperature * F(float(largest) / 4))
+        for i in range(len(self.x)):
+            if i % users == pinned or not F(self.gram[i][i] - abs(self.g[i])) < reach:
+                continue
+            if symbol:
+                r = draw(key, i)
+                moves += self._flip(i, 2 if r % 2 else -2, r, temperature)
+                continue
+            for p in range(self.bits - 1, -1, -1):
+                high = (self.x[i] + self.top) // 2 // 2**p % 2
+                dx = -(2 ** (p + 1)) if high else 2 ** (p + 1)
+                moves += self._flip(i, dx, draw(key, i * self.bits + p), temperature)
         return moves
 
 

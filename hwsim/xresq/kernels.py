@@ -12,9 +12,10 @@ barrier of several N0·√n, one symbol move takes none.
 One complex Gram matrix A + jB stands for the real form [[A, −B], [B, A]] (`gram` [2, Nt, Nt]; [1, n, n] for BPSK), so
 a row update reads two rows of Nt. Everything is float32 but energies, which are sums of float32 ΔE in float64.
 
-A sweep scans for dimensions that could move at all: with −ln u ≤ LOG_MAX, a move needs G_ii − |g_i| < T·LOG_MAX/4.
-Only those draw. A draw is a hash of (key of the sweep, dimension, bit), and the key is a xorshift32 sequence a
-read, so skipped dimensions cost no draw and change none.
+A sweep skips chunks in which nothing can move: with −ln u ≤ LOG_MAX, a move needs G_ii − |g_i| < T·LOG_MAX/4.
+Elsewhere all thresholds of a chunk are drawn and compared in vectors, and only dimensions that move are visited. A
+draw is a hash of (key of the sweep, dimension, bit), and the key a xorshift32 sequence of the read, so that what is
+skipped or tested twice changes no other draw.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from numba import njit
 
 TABLE_BITS = 14
-CHUNK = 64  # dimensions tested at once
+CHUNK = 256  # dimensions that are tested at once
 LOG_MAX = float(np.float32(np.log(2.0 ** (TABLE_BITS + 1))))  # largest entry of the table
 
 
@@ -121,30 +122,99 @@ def try_symbol(gram, g, x, i, diagonal, temperature, key, table, bits):
 
 
 @njit(cache=True, nogil=True)
-def sweep(gram, diagonal, g, x, temperature, key, table, bits, symbol, pinned):
+def draw_chunk(key, start, count, stride, p, temperature, table, raw, limit, step):
+    """Draws of `count` dimensions at once: thresholds −T ln u into `limit`, steps ±2 of symbol moves into `step`."""
+    for j in range(count):
+        raw[j] = draw(key, (start + j) * stride + p)
+    for j in range(count):
+        limit[j] = temperature * table[raw[j] >> np.uint32(32 - TABLE_BITS)]
+    for j in range(count):
+        step[j] = np.float32(4) * np.float32(raw[j] & np.uint32(1)) - np.float32(2)
+
+
+@njit(cache=True, nogil=True)
+def spin_hits(x, g, diagonal, top, p, limit):
+    """How many of these dimensions would flip spin p now. A reduction without stores, so that it runs in vectors."""
+    total, size = np.int32(0), np.float32(2 << p)
+    for j in range(len(x)):
+        high = np.float32(((np.int32(x[j]) + top) >> p + 1) & 1)
+        dx = size - np.float32(2) * size * high
+        total += np.int32(dx * (dx * diagonal[j] - np.float32(2) * g[j]) < limit[j])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def symbol_hits(x, g, diagonal, top, step, limit):
+    """How many of these dimensions would take their step by one level now, within ±top."""
+    total = np.int32(0)
+    for j in range(len(x)):
+        dx = step[j]
+        below = dx * (dx * diagonal[j] - np.float32(2) * g[j]) < limit[j]
+        total += np.int32(below) & np.int32(abs(np.float32(x[j]) + dx) <= top)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def next_hit(x, g, diagonal, bits, symbol, step, limits, first, last):
+    """The first of the dimensions first…last−1 of a chunk that would move now, or `last`."""
+    top, found = (1 << bits) - 1, False
+    xs, gs, ds = x[first:last], g[first:last], diagonal[first:last]
+    if symbol:
+        found = symbol_hits(xs, gs, ds, np.float32(top), step[first:last], limits[0, first:last]) > 0
+    else:
+        for p in range(bits):
+            found |= spin_hits(xs, gs, ds, np.int32(top), p, limits[p, first:last]) > 0
+    if not found:
+        return last
+    for j in range(first, last):
+        double_g, code = np.float32(2) * g[j], (np.int32(x[j]) + top) >> 1
+        for p in range(1 if symbol else bits):
+            dx = step[j] if symbol else np.float32(2 << p) - np.float32(4 << p) * np.float32((code >> p) & 1)
+            inside = not symbol or abs(np.float32(x[j]) + dx) <= top
+            if inside and dx * (dx * diagonal[j] - double_g) < limits[p, j]:
+                return j
+    return last
+
+
+@njit(cache=True, nogil=True)
+def scratch(bits, n):
+    """Space of `sweep`: draws, steps and thresholds of one chunk."""
+    size = min(n, CHUNK)
+    return np.empty(size, np.uint32), np.empty(size, np.float32), np.empty((bits, size), np.float32)
+
+
+@njit(cache=True, nogil=True)
+def sweep(gram, diagonal, g, x, temperature, key, table, bits, symbol, pinned, space):
     """One pass over all dimensions at one temperature. Returns (ΔE, accepted).
 
-    `pinned` is a user whose axes stay as they are, −1 for none.
+    `pinned` is a user whose axes stay as they are, −1 for none. Dimensions that would move are found for a chunk at
+    once; after a move the rest of the chunk is tested again, so that the order is that of a plain loop.
     """
     n, half = len(x), gram.shape[1]
+    raw, step, limits = space
     total, accepted = np.float64(0.0), 0
     reach = np.float32(temperature * np.float32(LOG_MAX / 4))
     for start in range(0, n, CHUNK):
-        stop = min(start + CHUNK, n)
-        movable = 0
-        for i in range(start, stop):
-            movable += diagonal[i] - abs(g[i]) < reach
+        count = min(CHUNK, n - start)
+        xs, gs, ds = x[start : start + count], g[start : start + count], diagonal[start : start + count]
+        movable = np.int32(0)
+        for j in range(count):
+            movable += np.int32(ds[j] - abs(gs[j]) < reach)
         if movable == 0:
             continue
-        for i in range(start, stop):
-            if not diagonal[i] - abs(g[i]) < reach or i % half == pinned:
-                continue
-            if symbol:
-                delta, moved = try_symbol(gram, g, x, i, diagonal[i], temperature, key, table, bits)
-            else:
-                delta, moved = try_spins(gram, g, x, i, diagonal[i], temperature, key, table, bits)
-            total += delta
-            accepted += moved
+        for p in range(1 if symbol else bits):
+            draw_chunk(key, start, count, 1 if symbol else bits, p, temperature, table, raw, limits[p], step)
+        j = next_hit(xs, gs, ds, bits, symbol, step, limits, 0, count)
+        while j < count:
+            i = start + j
+            if ds[j] - abs(gs[j]) < reach and i % half != pinned:
+                if symbol:
+                    delta, moved = try_symbol(gram, g, x, i, ds[j], temperature, key, table, bits)
+                else:
+                    delta, moved = try_spins(gram, g, x, i, ds[j], temperature, key, table, bits)
+                total += delta
+                accepted += moved
+            j = next_hit(xs, gs, ds, bits, symbol, step, limits, j + 1, count)
     return total, accepted
 
 
@@ -162,6 +232,7 @@ def anneal_reads(gram, z, temps, scale, table, bits, symbol, pinned, seeds, rng,
     """
     reads, n = seeds.shape[1], seeds.shape[2]
     x, g, diagonal = np.empty(n, np.int8), np.empty(n, np.float32), np.empty(n, np.float32)
+    space = scratch(bits, n)
     for q in range(first, last):
         b, r = q // reads, q % reads
         for i in range(n):
@@ -174,7 +245,7 @@ def anneal_reads(gram, z, temps, scale, table, bits, symbol, pinned, seeds, rng,
         for t in range(len(temps)):
             state = xorshift32(state)
             temperature = np.float32(temps[t] * scale[b])
-            delta, moved = sweep(gram[b], diagonal, g, x, temperature, state, table, bits, symbol, pinned[b])
+            delta, moved = sweep(gram[b], diagonal, g, x, temperature, state, table, bits, symbol, pinned[b], space)
             energy += delta
             count += moved
             if energy < lowest:
@@ -202,7 +273,7 @@ def temper_ladders(
     ladders, replicas, n = seeds.shape[1], seeds.shape[2], seeds.shape[3]
     half = gram.shape[2]
     x, g = np.empty((replicas, n), np.int8), np.empty((replicas, n), np.float32)
-    diagonal, energy = np.empty(n, np.float32), np.empty(replicas)
+    diagonal, energy, space = np.empty(n, np.float32), np.empty(replicas), scratch(bits, n)
     order, states = np.empty(replicas, np.int64), np.empty(replicas, np.uint32)
     for q in range(first, last):
         b, ladder = q // ladders, q % ladders
@@ -223,7 +294,9 @@ def temper_ladders(
                 c = order[r]
                 states[c] = xorshift32(states[c])
                 temperature = np.float32(temps[r] * scale[b])
-                delta, _ = sweep(gram[b], diagonal, g[c], x[c], temperature, states[c], table, bits, symbol, pinned[b])
+                delta, _ = sweep(
+                    gram[b], diagonal, g[c], x[c], temperature, states[c], table, bits, symbol, pinned[b], space
+                )
                 energy[c] += delta
                 if energy[c] < lowest[b, ladder]:
                     lowest[b, ladder] = energy[c]

@@ -40,14 +40,14 @@ def test_a_fixed_temperature_samples_boltzmann_weights(mod, users, symbol):
     index = {row.tobytes(): i for i, row in enumerate(every)}
     counts = np.zeros(len(every))
     diagonal = np.diag(r.gram_real[0]).astype(np.float32)
-    keys, g = read_states(5, CHAINS), np.empty(r.n, np.float32)
+    keys, g, space = read_states(5, CHAINS), np.empty(r.n, np.float32), kernels.scratch(bits, r.n)
     for chain in range(CHAINS):
         x = rng.choice(r.mod.points).astype(np.int8) * np.ones(r.n, np.int8)
         kernels.field(problem.gram[0], problem.matched[0], x, g)
         key = keys[chain]
         for _ in range(SWEEPS):
             key = kernels.xorshift32(key)
-            kernels.sweep(problem.gram[0], diagonal, g, x, temperature, key, table, bits, symbol, -1)
+            kernels.sweep(problem.gram[0], diagonal, g, x, temperature, key, table, bits, symbol, -1, space)
         counts[index[x.tobytes()]] += 1
     rare = expected < 5
     seen = np.append(counts[~rare], counts[rare].sum())
