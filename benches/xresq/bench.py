@@ -63,8 +63,8 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        snrs="12 14 16 17 18", qpu_chunks=200, curve_errors=1000, curve_chunks=64, chunks_64=80, trials_1024=400,
-        level_chunks=40, chip_vectors=10_000, synthesis=True,
+        curve_errors=400, curve_chunks=16, chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
+        synthesis=True,
     ),
 }  # fmt: skip
 
