@@ -19,17 +19,13 @@ PAPER_READS = 100  # 220 µs in anneals of 2.2 µs
 
 
 def tune(ctx: Context[Any]) -> dict[str, float]:
-    """s_p of the schedules: fewest bit errors on channels that no figure uses.
-
-    ``reverse`` has many reads, ``few`` and ``forward`` few; the reverse ones are judged by a single copy.
-    """
-    few, reads, chunks = ctx.config.few_reads, ctx.config.reads, ctx.config.tune_chunks
-    sorts = {"reverse": ("reverse", 1, reads), "few": ("reverse", 1, few), "forward": ("forward", qpu.LEVELS, few)}
+    """s_p for few reads, reverse and forward: fewest bit errors on channels that no figure uses."""
+    few, chunks = ctx.config.few_reads, ctx.config.tune_chunks
+    sorts = {"reverse": (1, {"seeds": "mmse"}), "forward": (qpu.LEVELS, {})}
     methods = {}
     for s_p in qpu.GRID:
-        for sort, (kind, levels, count) in sorts.items():
-            options = {"kind": kind, "levels": levels, "reads": count, "s_p": s_p, "seeds": "mmse"}
-            methods[f"{sort} {s_p}"] = options
+        for kind, (levels, more) in sorts.items():
+            methods[f"{kind} {s_p}"] = {"kind": kind, "levels": levels, "reads": few, "s_p": s_p, **more}
     points = [
         {"snr_db": 16.0, "seed": ctx.seed + 7919, "vectors": 40, "chunk": chunk, "methods": methods}
         for chunk in range(chunks)
@@ -42,10 +38,10 @@ def tune(ctx: Context[Any]) -> dict[str, float]:
     return best
 
 
-def link(ctx: Context[Any], s_p: float) -> dict[str, Any]:
-    """Exact ML, MMSE, ResQ and X-ResQ with 100 reads a copy, over SNR."""
+def link(ctx: Context[Any]) -> dict[str, Any]:
+    """Exact ML, MMSE, ResQ and X-ResQ at the paper's 100 reads a copy, over SNR."""
     reads = ctx.config.reads
-    anneal = {"kind": "reverse", "reads": reads, "s_p": s_p}
+    anneal = {"kind": "reverse", "reads": reads, "s_p": qpu.PAPER_S_P}
     methods = {
         "ml": {"kind": "ml"},
         "mmse": {"kind": "mmse"},
@@ -113,7 +109,7 @@ def read_limited(ctx: Context[Any], s_p: dict[str, float]) -> dict[str, Any]:
     """Few reads: forward against reverse annealing, and the error rate by number of levels."""
     few = ctx.config.few_reads
     methods = {
-        "xresq": {"kind": "reverse", "levels": qpu.LEVELS, "reads": few, "s_p": s_p["few"], "seeds": "fsd"},
+        "xresq": {"kind": "reverse", "levels": qpu.LEVELS, "reads": few, "s_p": s_p["reverse"], "seeds": "fsd"},
         "forward": {"kind": "forward", "levels": qpu.LEVELS, "reads": few, "s_p": s_p["forward"]},
     }
     point = {"snr_db": 16.0, "seed": ctx.seed, "vectors": 80, "methods": methods}
@@ -124,7 +120,7 @@ def read_limited(ctx: Context[Any], s_p: dict[str, float]) -> dict[str, Any]:
     method = f"{few} reads of each of {qpu.LEVELS} copies"
     figure = ratio(counts["forward"], counts["xresq"], ctx.rng("forward"))
     ctx.metric("fa_over_xresq_4x6_16db", figure, "×", method=f"{method}; {figure.method}")
-    return _levels(ctx, s_p["few"])
+    return _levels(ctx, s_p["reverse"])
 
 
 def _levels(ctx: Context[Any], s_p: float) -> dict[str, Any]:
@@ -147,7 +143,7 @@ def times(ctx: Context[Any]) -> None:
     """Annealing time of 100 reads, and what one submission occupies the annealer in all."""
     problems = Link(4, 6, "16qam", 16.0).problems(ctx.seed, 0, 1)
     seeds = make_seeds(problems.received, qpu.LEVELS, "fsd")[0]
-    _, info = qpu.sample(problems, 0, qpu.LEVELS, qpu.reverse(0.4), PAPER_READS, seeds, ctx.seed)
+    _, info = qpu.sample(problems, 0, qpu.LEVELS, qpu.reverse(qpu.PAPER_S_P), PAPER_READS, seeds, ctx.seed)
     timing = info["timing"]
     compute = timing["qpu_anneal_time_per_sample"] * PAPER_READS
     method = f"{PAPER_READS} reads of {qpu.ANNEAL_US} µs; read-out, delay and programming not counted"
