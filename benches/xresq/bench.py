@@ -105,14 +105,14 @@ def run(ctx: Context[Config]) -> None:
 
 def _annealer(ctx: Context[Config]) -> dict[str, Any]:
     """The annealer's stages; what their plots need."""
-    with ctx.stage("4 × 6, 16-QAM on the annealer") as stage:
-        if stage.todo:
-            stage.outcome = annealer.link(ctx)
-    drawn = {"link": stage.outcome}
-    with ctx.stage("schedules for few reads") as stage:
+    with ctx.stage("schedules") as stage:
         if stage.todo:
             stage.outcome = annealer.tune(ctx)
     s_p = stage.outcome
+    with ctx.stage("4 × 6, 16-QAM on the annealer") as stage:
+        if stage.todo:
+            stage.outcome = annealer.link(ctx, s_p["reverse"])
+    drawn = {"link": stage.outcome}
     with ctx.stage("few reads") as stage:
         if stage.todo:
             stage.outcome = annealer.read_limited(ctx, s_p)
