@@ -15,6 +15,7 @@ _NAMES = {
     "ra1": "ResQ, MMSE seed", "ra1_fsd": "ResQ, FSD seed", "xresq": "X-ResQ, 6 levels",
 }  # fmt: skip
 _EXACT = ("ml", "sphere")
+COLOURS = 6  # distinct ones of the style; further lines are dotted
 
 
 def all_of(ctx: Context[Any], drawn: Mapping[str, Any]) -> None:
