@@ -39,9 +39,9 @@ def _link(ctx: Context[Any], name: str, caption: str, series: Series) -> None:
         left, right = figure.subplots(1, 2)
         for i, (label, rows) in enumerate(series.items()):
             snr, ber, efficiency = zip(*rows, strict=True)
-            style = (
-                {"color": "black", "ls": "--"} if label in _EXACT else {"color": f"C{i % 10}", "marker": "o", "ms": 3}
-            )
+            style = {"color": f"C{i % COLOURS}", "ls": "-" if i < COLOURS else ":", "marker": "o", "ms": 3}
+            if label in _EXACT:
+                style = {"color": "black", "ls": "--"}
             kept = [(x, y) for x, y in zip(snr, ber, strict=True) if y > 0]
             if kept:
                 left.semilogy(*zip(*kept, strict=True), label=_NAMES.get(label, label), **style)
