@@ -46,7 +46,7 @@ class Config:
     level_chunks: int = 20
     curve_errors: int = 200
     curve_chunks: int = 8
-    chunks_64: int = 24
+    chunks_64: int = 32
     trials_1024: int = 4
     structured_sweeps: int = 10
     speed: bool = True
