@@ -11,6 +11,7 @@ from benches.xresq import qpu
 from benches.xresq.counts import Counts, ratio
 from benches.xresq.links import Link, merged
 from hwsim.xresq.seeds import make_seeds
+from hwsim.xresq.xresq_sampler import anneal_copies
 
 ENOUGH_ERRORS = 200  # exact-ML bit errors that a point needs to count
 TARGET = 10.0  # bit/s/Hz
@@ -154,7 +155,11 @@ def times(ctx: Context[Any]) -> None:
     """Annealing time of 100 reads, and what one submission occupies the annealer in all."""
     problems = Link(4, 6, "16qam", 16.0).problems(ctx.seed, 0, 1)
     seeds = make_seeds(problems.received, qpu.LEVELS, "fsd")[0]
-    _, info = qpu.sample(problems, 0, qpu.LEVELS, qpu.reverse(qpu.PAPER_S_P), PAPER_READS, seeds, ctx.seed)
+    schedule = qpu.reverse(qpu.PAPER_S_P)
+    _, [info] = anneal_copies(
+        problems.received, 0, qpu.station(qpu.LEVELS, ctx.seed), qpu.LEVELS, seeds, qpu.CHAIN_STRENGTH,
+        anneal_schedule=schedule, num_reads=PAPER_READS,
+    )  # fmt: skip
     timing = info["timing"]
     compute = timing["qpu_anneal_time_per_sample"] * PAPER_READS
     method = f"{PAPER_READS} reads of {qpu.ANNEAL_US} µs; read-out, delay and programming not counted"

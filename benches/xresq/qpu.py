@@ -10,6 +10,7 @@ anneal has the same length and pauses at s_p on its way. s_p of each is chosen o
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -20,13 +21,13 @@ from benches.xresq.counts import Counts
 from benches.xresq.embedding import SPINS, chip
 from benches.xresq.links import Link
 from hwsim.annealing import QPUSimulator
-from hwsim.annealing.tiling import disjoint_cliques, qubits_of
+from hwsim.annealing.tiling import Embedding, disjoint_cliques, qubits_of
 from hwsim.xresq.channel import Problems
 from hwsim.xresq.linear import mmse
-from hwsim.xresq.mapping import dimod_bqm
-from hwsim.xresq.modulation import bits_of_levels, levels_of_spins, spins_of_levels
+from hwsim.xresq.modulation import bits_of_levels
 from hwsim.xresq.seeds import make_seeds
 from hwsim.xresq.tree import sphere
+from hwsim.xresq.xresq_sampler import anneal_copies
 
 ANNEAL_US = 2.2
 SWEEPS_PER_US = 100.0  # the rotor model's free parameter; 20–100 stand for the hardware's microsecond
@@ -35,8 +36,6 @@ LEVELS = 6
 PAPER_S_P = 0.40  # 0.6 µs down, a pause of 1 µs, 0.6 µs up
 PARALLEL = (1, 2, 3, 6)  # numbers of levels that are compared
 GRID = (0.36, 0.38, 0.40, 0.42, 0.44)
-
-Sampled = tuple[list[np.ndarray], dict[str, Any]]
 
 
 def reverse(s_p: float) -> list[list[float]]:
@@ -55,43 +54,26 @@ def _rounded(points: list[list[float]]) -> list[list[float]]:
 
 
 @cache
+def _placement() -> tuple[list[Embedding], set[int]]:
+    """Disjoint embeddings on the chip, and the qubits that none of them uses."""
+    graph = chip("pegasus")
+    copies = disjoint_cliques(graph, SPINS, LEVELS)
+    return copies, set(graph) - {q for copy in copies for q in qubits_of(copy)}
+
+
 def station(levels: int, seed: int) -> Any:
-    """`levels` disjoint embeddings on a chip of which nothing else is used, ready to sample."""
+    """`levels` embedded copies on a fresh stand-in whose answers depend on `seed` and the number of the submission."""
     from dwave.system import ParallelEmbeddingComposite
 
-    graph = chip("pegasus")
-    copies = disjoint_cliques(graph, SPINS, LEVELS)[:levels]
-    used = {q for copy in copies for q in qubits_of(copy)}
+    copies, unused = _placement()
     # the composite looks at all qubits for every problem: those that no copy uses are left out
-    qpu = QPUSimulator(
-        "Advantage_system4", dead_qubits=set(graph) - used, sweeps_per_us=SWEEPS_PER_US, seed=seed, threads=1
-    )
-    return ParallelEmbeddingComposite(qpu, embeddings=copies)
+    qpu = QPUSimulator("Advantage_system4", dead_qubits=unused, sweeps_per_us=SWEEPS_PER_US, seed=seed, threads=1)
+    return ParallelEmbeddingComposite(qpu, embeddings=copies[:levels])
 
 
-def sample(
-    problems: Problems, b: int, copies: int, schedule: Sequence[Sequence[float]], reads: int, seeds: Any, seed: int
-) -> Sampled:
-    """Logical spins int8 [reads, 16] of every copy, and the submission's info.
-
-    Args:
-        seeds: int8 [copies, n] levels for a reverse anneal, or None.
-        seed: of the stand-in; each (seed, b) is a submission of its own.
-    """
-    bqm = dimod_bqm(problems.received, b)
-    parameters: dict[str, Any] = {"anneal_schedule": schedule, "num_reads": reads}
-    if seeds is not None:
-        spins = spins_of_levels(problems.received.mod, seeds)
-        parameters["initial_states"] = [dict(enumerate(row.tolist())) for row in spins]
-    strength = CHAIN_STRENGTH * max(abs(value) for value in bqm.quadratic.values())
-    answers, info = station(copies, seed).sample_multiple(
-        [bqm] * copies, chain_strengths=[strength] * copies, **parameters
-    )
-    states = []
-    for answer in answers:
-        columns = np.argsort(list(answer.variables))
-        states.append(np.repeat(answer.record.sample, answer.record.num_occurrences, axis=0)[:, columns])
-    return states, info
+def station_seed(seed: int, chunk: int, label: str) -> int:
+    """A seed for each method and chunk: its answers do not depend on what else runs, or where."""
+    return int(np.random.SeedSequence([seed, chunk, zlib.crc32(label.encode())]).generate_state(1)[0])
 
 
 def qpu_counts(
@@ -108,9 +90,8 @@ def qpu_counts(
         if method["kind"] in ("ml", "mmse"):
             levels = (sphere if method["kind"] == "ml" else mmse)(problems.received).levels
         else:
-            levels = np.stack(
-                [pools[-1] for pools in _answers(problems, method, [(method["levels"], None)], chunk, seed)]
-            )
+            submitted = station_seed(seed, chunk, label)
+            levels = np.stack([one[0] for one in _answers(problems, method, [(method["levels"], None)], submitted)])
         found[label] = _counts(problems, levels)
     return found
 
@@ -127,7 +108,7 @@ def level_counts(
     shares = [(p, reads) for p in PARALLEL] + [(p, reads // p) for p in PARALLEL]
     labels = [f"same {p}" for p in PARALLEL] + [f"fixed {p}" for p in PARALLEL]
     method = {"kind": "reverse", "levels": LEVELS, "reads": reads, "s_p": s_p, "seeds": "fsd"}
-    levels = np.stack(list(_answers(problems, method, shares, chunk, seed)))
+    levels = np.stack(list(_answers(problems, method, shares, station_seed(seed, chunk, "levels"))))
     return {label: _counts(problems, levels[:, i]) for i, label in enumerate(labels)}
 
 
@@ -137,20 +118,22 @@ def _counts(problems: Problems, levels: np.ndarray) -> dict[str, float]:
 
 
 def _answers(
-    problems: Problems, method: Mapping[str, Any], shares: Sequence[tuple[int, int | None]], chunk: int, seed: int
+    problems: Problems, method: Mapping[str, Any], shares: Sequence[tuple[int, int | None]], seed: int
 ) -> Iterator[np.ndarray]:
     """For each vector int8 [shares, n]: the lowest ‖y − Hx‖² among the first copies' first reads and their seeds."""
-    backwards = method["kind"] == "reverse"
-    copies, mod = method["levels"], problems.received.mod
+    r, copies, backwards = problems.received, method["levels"], method["kind"] == "reverse"
     schedule = (reverse if backwards else forward)(method["s_p"])
-    seeds = make_seeds(problems.received, copies, method["seeds"], seed=seed) if backwards else None
-    for b in range(problems.batch):
+    seeds = make_seeds(r, copies, method["seeds"], seed=seed) if backwards else None
+    sampler = station(copies, seed)
+    for b in range(r.batch):
         start = None if seeds is None else seeds[b]
-        states, _ = sample(problems, b, copies, schedule, method["reads"], start, 1000 * chunk + seed)
-        one = problems.received.part(slice(b, b + 1))
+        found, _ = anneal_copies(
+            r, b, sampler, copies, start, CHAIN_STRENGTH, anneal_schedule=schedule, num_reads=method["reads"]
+        )
+        one = r.part(slice(b, b + 1))
         answers = []
         for count, reads in shares:
-            pool = levels_of_spins(mod, np.concatenate([state[:reads] for state in states[:count]]))
+            pool = np.concatenate([levels[:reads] for levels in found[:count]])
             pool = pool if start is None else np.concatenate([start[:count], pool])
             answers.append(pool[one.energies(pool[None])[0].argmin()])
         yield np.stack(answers)

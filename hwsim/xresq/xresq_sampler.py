@@ -68,11 +68,10 @@ def xresq_sampler(
     pools, qpu_us = [], 0.0
     try:
         for b in range(r.batch):
-            pool, spent_us = _instance(
-                r, b, sampler, levels, None if starts is None else starts[b], chain_strength, common
-            )
-            pools.append(pool)
-            qpu_us += spent_us
+            start = None if starts is None else starts[b]
+            found, infos = anneal_copies(r, b, sampler, levels, start, chain_strength, **common)
+            pools.append(np.concatenate(found if start is None else [start, *found]))
+            qpu_us += float(sum(info.get("timing", {}).get("qpu_access_time", 0.0) for info in infos))
             if progress:
                 progress(b + 1, r.batch, "vectors")
     except KeyboardInterrupt:
@@ -83,11 +82,24 @@ def xresq_sampler(
     return ranked(done, np.stack(pools), times_s=times)
 
 
-def _instance(
-    r: Received, b: int, sampler: Any, levels: int, starts: np.ndarray | None, strength: float | None,
-    common: dict[str, Any],
-) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Pool int8 [C, n] of one instance, seeds first, and the device's microseconds."""
+def anneal_copies(
+    r: Received, b: int, sampler: Any, levels: int, starts: np.ndarray | None, strength: float | None = None,
+    **parameters: Any,
+) -> tuple[list[np.ndarray], list[dict[str, Any]]]:  # fmt: skip
+    """One instance, P copies: what `xresq_sampler` does for each vector.
+
+    Args:
+        r, b: received batch and the instance in it.
+        sampler, levels, strength: as in `xresq_sampler`, strength being its `chain_strength`.
+        starts: levels int8 [P, n] of the reverse anneals, or None for forward ones.
+        **parameters: of the sampler, `num_reads` and `anneal_schedule` among them.
+
+    Returns:
+        Levels int8 [reads, n] of each copy, and the submissions' infos.
+
+    Raises:
+        UsageError: a composite with another number of embeddings.
+    """
     bqm = dimod_bqm(r, b)
     states = None
     if starts is not None:
@@ -97,20 +109,18 @@ def _instance(
         if strength is not None:
             largest = max(abs(bias) for bias in bqm.quadratic.values())
             more["chain_strengths"] = [strength * largest] * levels
-        answers, info = sampler.sample_multiple([bqm] * levels, **more, **common)
+        answers, info = sampler.sample_multiple([bqm] * levels, **more, **parameters)
         infos = [info]
     else:
         answers = [
-            sampler.sample(bqm, **({} if states is None else {"initial_state": states[p]}), **common)
+            sampler.sample(bqm, **({} if states is None else {"initial_state": states[p]}), **parameters)
             for p in range(levels)
         ]
         infos = [answer.info for answer in answers]
     if len(answers) != levels:
         mend = "Give the composite one embedding a level."
         raise UsageError.of("sample_multiple", f"{len(answers)} embeddings", f"{levels} levels", mend)
-    found = [levels_of_spins(r.mod, _states(answer)) for answer in answers]
-    pool = np.concatenate(found if starts is None else [starts, *found])
-    return pool, float(sum(info.get("timing", {}).get("qpu_access_time", 0.0) for info in infos))
+    return [levels_of_spins(r.mod, _states(answer)) for answer in answers], infos
 
 
 def _states(answer: Any) -> np.ndarray:

@@ -62,7 +62,7 @@ def test_all_reads_of_all_copies_are_never_worse_in_energy_than_a_part():
     problems = Link(4, 6, "16qam", 12.0).problems(1, 0, 3)
     method = {"kind": "reverse", "levels": 3, "reads": 6, "s_p": 0.4, "seeds": "fsd"}
     shares = [(1, 2), (1, 6), (3, 6)]
-    for b, answers in enumerate(qpu._answers(problems, method, shares, 0, 1)):
+    for b, answers in enumerate(qpu._answers(problems, method, shares, 1)):
         energies = problems.received.part(slice(b, b + 1)).energies(answers[None])[0]
         assert (np.diff(energies) <= 1e-9).all()
 
@@ -90,3 +90,11 @@ def test_an_upper_limit_stands_in_for_a_detector_without_errors():
     top, ours = Counts.of(np.full(10, 40), 4096), Counts.of(np.zeros(10, np.int64), 4096)
     digital._over(Run(), "m", top, ours, burst=40.0)
     assert recorded["m"] == pytest.approx(top.ber().value / ours.ber(40.0).high)
+
+
+def test_counts_do_not_depend_on_what_ran_before():
+    """Other methods and other chunks in the same process leave a method's submissions as they are."""
+    method = {"kind": "reverse", "levels": 1, "reads": 3, "s_p": 0.36, "seeds": "mmse"}
+    alone = qpu.qpu_counts(12.0, 5, 12, 0, {"a": method})["a"]
+    qpu.qpu_counts(12.0, 5, 3, 1, {"a": method})
+    assert qpu.qpu_counts(12.0, 5, 12, 0, {"b": method, "a": method})["a"] == alone
