@@ -96,11 +96,11 @@ def synthesis(ctx: Context[Any]) -> None:
     """LUTs, flip-flops and block RAMs of both detectors; clock of the small one, placed and routed on an ECP5."""
     from rtl.lib.verilog import to_verilog
     from rtl.synth.nextpnr import place
+    from rtl.synth.yosys import synthesize
     from rtl.xresq import build
-    from rtl.xresq.area import area
 
     for size, arch in (("4x6", SMALL), ("16x16", LARGE)):
-        report = area(arch)
+        report = synthesize(to_verilog(build(arch), "xresq").sources, "xresq", "xcup", timeout_s=1800)
         method = f"{report.tool} {report.version}, {report.device}; {arch.replicas} replicas on {arch.lanes} lanes"
         for name, value in (("lut", report.lut_total), ("ff", report.ff), ("bram", report.bram)):
             if value is not None:

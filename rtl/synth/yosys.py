@@ -21,7 +21,11 @@ from rtl.synth.runner import Tool, cached_report, content_hash, find_tool, remem
 Target = Literal["xcup", "ecp5", "ecp5-mapped", "lut6", "liberty"]
 
 _SCRIPTS = {
-    "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}{abc9}\n",
+    # wires with kept names make ABC9 of yosys 0.70 stop on some designs (an assertion): they are hidden before mapping
+    "xcup": (
+        "synth_xilinx -family xcup -flatten -noiopad -top {top}{abc9} -run begin:map_luts\nrename -hide w:*_*\n"
+        "synth_xilinx -family xcup -flatten -noiopad -top {top}{abc9} -run map_luts:\n"
+    ),
     "ecp5": "synth_ecp5 -nobram -top {top}{abc9}\n",
     # `$lut` cells of up to six inputs go to LUT4 and the slice's own multiplexers, nothing is optimised again
     "ecp5-mapped": (
