@@ -20,6 +20,7 @@ from hwsim.xresq.seeds import make_seeds
 SWEEPS = 50
 SMALL = XresqArch(n=8, replicas=6, lanes=6, beat_bits=64)  # 4 × 6, 16-QAM, six levels
 LARGE = XresqArch()  # 16 × 16, 16-QAM, 16 replicas
+BRAM = "; block RAM primitives, a RAMB18 and a RAMB36 count one each"
 SMALL_LINK, LARGE_LINK = Link(4, 6, "16qam", 16.0), Link(16, 16, "16qam", 22.0)
 
 
@@ -62,22 +63,17 @@ def equality(ctx: Context[Any], progress: Any) -> None:
 
 def compare(arch: XresqArch, problems: list[MimoIsing]) -> tuple[int, int]:
     """(runs in which RTL and cycle model agree in everything, most cycles of a run in the RTL)."""
-    beats = [arch.pack(problem) for problem in problems]
-    limit = sum(arch.cycles(p.sweeps) + 2 * (len(b) + arch.result_beats) for p, b in zip(problems, beats, strict=True))
-    every = np.ones(limit + 50, bool)
-    run = device(arch).run(np.concatenate(beats), in_valid=every, out_ready=every)
-    entered, left = np.flatnonzero(run.in_fire), np.flatnonzero(run.out_fire)
-    size = arch.result_beats
-    starts = entered[np.cumsum([0, *map(len, beats[:-1])])]
-    cycles = left[size - 1 :: size] - starts + 1
+    from rtl.xresq.cosim import stream
+
+    outcome = stream(device(arch), arch, problems)
     equal = 0
-    for k, problem in enumerate(problems):
-        got, want = arch.unpack(run.outputs[k * size : (k + 1) * size]), simulate(problem, arch)
+    for problem, got, cycles in zip(problems, outcome.records, outcome.cycles, strict=True):
+        want = simulate(problem, arch)
         pairs = ((got.energies, want.energies), (got.accepts, want.accepts), (got.spins, want.spins))
         same = all(a is not None and np.array_equal(a, b) for a, b in pairs)
-        winner = (got.winner, got.energy, cycles[k]) == (want.winner, want.energies[want.winner], want.cycles)
+        winner = (got.winner, got.energy, cycles) == (want.winner, want.energies[want.winner], want.cycles)
         equal += same and winner
-    return equal, int(cycles.max())
+    return equal, max(outcome.cycles)
 
 
 def detection(ctx: Context[Any]) -> None:
@@ -102,9 +98,10 @@ def synthesis(ctx: Context[Any]) -> None:
     for size, arch in (("4x6", SMALL), ("16x16", LARGE)):
         report = synthesize(to_verilog(build(arch), "xresq").sources, "xresq", "xcup", timeout_s=1800)
         method = f"{report.tool} {report.version}, {report.device}; {arch.replicas} replicas on {arch.lanes} lanes"
-        for name, value in (("lut", report.lut_total), ("ff", report.ff), ("bram", report.bram)):
+        cells = (("lut", report.lut_total, ""), ("ff", report.ff, ""), ("bram", report.bram, BRAM))
+        for name, value, remark in cells:
             if value is not None:
-                ctx.metric(f"chip_{name}_{size}_16qam", value, "", method=method)
+                ctx.metric(f"chip_{name}_{size}_16qam", value, "", method=method + remark)
     small = place(to_verilog(build(SMALL), "xresq").sources, "xresq", timeout_s=1200)
     if small.fmax_mhz is not None:
         method = f"{small.tool} {small.version}, {small.device}; {SMALL.replicas} replicas on {SMALL.lanes} lanes"

@@ -8,7 +8,7 @@
 | ``synth.tcl`` | out-of-context synthesis and routing in Vivado, the paper's flow (FPL 2024, section IV) |
 | ``README.txt`` | ports, packing, latency, size |
 
-The Tcl script is a stub: no vendor tool runs in this project's tests.
+The Tcl script is a stub (`rtl.lib.vendor`): no vendor tool runs in this project's tests.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from pathlib import Path
 from hwsim.ir.arch.neuralut import NeuralutArch
 from hwsim.ir.errors import UsageError
 from hwsim.ir.lut import LutNetwork
+from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
 from rtl.lib.verilog import VerilogDesign, to_verilog
 from rtl.neuralut.layers import Rom
 from rtl.neuralut.pipeline import Hierarchy, build
 
-PART = "xcvu9p-flgb2104-2-i"  # the paper's device
+STRATEGY = """ \\
+  -fsm_extraction one_hot -keep_equivalent_registers -resource_sharing off -no_lc -shreg_min_size 5"""
 
 
 def export(
@@ -45,7 +47,7 @@ def export(
         out_dir: made when missing; files of the same names are overwritten.
         name: top module.
         clock_ns: clock period that the constraints ask for, in ns.
-        part: Vivado part name.
+        part: Vivado part name; the default is the paper's device.
         hierarchy, rom: as for `build`.
 
     Raises:
@@ -56,45 +58,19 @@ def export(
     arch = arch or NeuralutArch()
     component = build(network, arch, hierarchy=hierarchy, rom=rom)
     design = to_verilog(component, name)
-    out = Path(out_dir)
-    written = design.write(out)
     texts = {
-        "files.f": "".join(f"{file}\n" for file in design.sources),
         f"{name}.xdc": _constraints(design, clock_ns),
-        "synth.tcl": _tcl(design, part),
+        "synth.tcl": vivado_tcl(design, part, "     (options of Vivado's strategy Flow_PerfOptimized_high)", STRATEGY),
         "README.txt": _readme(network, arch, design, clock_ns),
     }
-    for file, text in texts.items():
-        (out / file).write_text(text)
-        written.append(out / file)
-    return written
+    return write_project(design, Path(out_dir), texts)
 
 
 def _constraints(design: VerilogDesign, clock_ns: float) -> str:
     if design.clock is None:
         path = "-from [all_inputs] -to [all_outputs]"
         return f"# no register: bound the combinational path\nset_max_delay {clock_ns:g} {path}\n"
-    return (
-        f"create_clock -name {design.clock} -period {clock_ns:g} [get_ports {design.clock}]\n"
-        f"set_property HD.CLK_SRC BUFGCTRL_X0Y0 [get_ports {design.clock}]\n"
-    )
-
-
-def _tcl(design: VerilogDesign, part: str) -> str:
-    reads = "\n".join(f"read_verilog {file}" for file in design.sources)
-    return f"""# vivado -mode batch -source synth.tcl     (options of Vivado's strategy Flow_PerfOptimized_high)
-{reads}
-read_xdc -mode out_of_context {design.top}.xdc
-synth_design -top {design.top} -part {part} -mode out_of_context -flatten_hierarchy rebuilt \\
-  -fsm_extraction one_hot -keep_equivalent_registers -resource_sharing off -no_lc -shreg_min_size 5
-opt_design
-place_design
-phys_opt_design
-route_design
-report_utilization -file utilization.rpt
-report_timing_summary -file timing.rpt
-write_checkpoint -force {design.top}.dcp
-"""
+    return clock_constraint(design.clock, clock_ns)
 
 
 def _readme(network: LutNetwork, arch: NeuralutArch, design: VerilogDesign, clock_ns: float) -> str:

@@ -8,7 +8,7 @@
 | ``synth.tcl`` | out-of-context synthesis and routing in Vivado |
 | ``README.txt`` | ports, order of words, cycles |
 
-The Tcl script is a stub: no vendor tool runs in this project's tests.
+The Tcl script is a stub (`rtl.lib.vendor`): no vendor tool runs in this project's tests.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from pathlib import Path
 
 from hwsim.ir.arch.xresq import XresqArch
 from hwsim.ir.errors import UsageError
+from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
 from rtl.lib.verilog import VerilogDesign, to_verilog
 from rtl.xresq.detector import build
-
-PART = "xcvu9p-flgb2104-2-i"  # a common UltraScale+ device of speed grade 2
 
 
 def export(
@@ -47,35 +46,13 @@ def export(
     if not clock_ns > 0:
         raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
     arch = arch or XresqArch()
-    design, out = to_verilog(build(arch), name), Path(out_dir)
-    written = design.write(out)
+    design = to_verilog(build(arch), name)
     texts = {
-        "files.f": "".join(f"{file}\n" for file in design.sources),
-        f"{name}.xdc": f"create_clock -name clk -period {clock_ns:g} [get_ports clk]\n"
-        "set_property HD.CLK_SRC BUFGCTRL_X0Y0 [get_ports clk]\n",
-        "synth.tcl": _tcl(design, part),
+        f"{name}.xdc": clock_constraint("clk", clock_ns),
+        "synth.tcl": vivado_tcl(design, part),
         "README.txt": _readme(arch, design, clock_ns),
     }
-    for file, text in texts.items():
-        (out / file).write_text(text)
-        written.append(out / file)
-    return written
-
-
-def _tcl(design: VerilogDesign, part: str) -> str:
-    reads = "\n".join(f"read_verilog {file}" for file in design.sources)
-    return f"""# vivado -mode batch -source synth.tcl
-{reads}
-read_xdc -mode out_of_context {design.top}.xdc
-synth_design -top {design.top} -part {part} -mode out_of_context -flatten_hierarchy rebuilt
-opt_design
-place_design
-phys_opt_design
-route_design
-report_utilization -file utilization.rpt
-report_timing_summary -file timing.rpt
-write_checkpoint -force {design.top}.dcp
-"""
+    return write_project(design, Path(out_dir), texts)
 
 
 def _readme(arch: XresqArch, design: VerilogDesign, clock_ns: float) -> str:

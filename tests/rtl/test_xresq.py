@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xresq_problems import ARCHS, random_problem, stream
+from xresq_problems import ARCHS, random_problem
 
 from hwsim.ir.arch.xresq import XresqArch, gray
 from hwsim.testing.naive_xresq import xresq_run
@@ -16,6 +16,7 @@ from hwsim.testing.strategies import generators
 from hwsim.xresq.chip import problem_from, simulate
 from rtl.cosim.verilate import Verilated
 from rtl.xresq import build
+from rtl.xresq.cosim import stream
 
 pytestmark = pytest.mark.rtl
 LARGE = XresqArch()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from hwsim.ir.arch.xresq import ChipRecord, XresqArch
+from hwsim.ir.arch.xresq import XresqArch
 from hwsim.ir.mimo_ising import MimoIsing
-from rtl.cosim.verilate import CosimRun, Verilated
 
 # one lane a replica; two, three and five contexts a lane, that is 0, 1 and 2 cuts in the loop, with waits and without
 ARCHS = {
@@ -54,37 +51,3 @@ def random_problem(arch: XresqArch, rng: np.random.Generator, sweeps: int, sprea
         rng.integers(0, 2**arch.mantissa_bits, sweeps).astype(np.uint8),
         rng.integers(0, hottest + 1, sweeps).astype(np.uint8),
     )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What the RTL gave for a row of problems: the record of each, and its cycles as `XresqArch.cycles` counts them."""
-
-    records: list[ChipRecord]
-    cycles: list[int]
-    gaps: list[int]  # cycles from one problem's first word to the next one's
-    run: CosimRun
-
-
-def stream(
-    dut: Verilated,
-    arch: XresqArch,
-    problems: list[MimoIsing],
-    rates: tuple[float, float] = (1.0, 1.0),
-    seed: int = 0,
-    trace: str | None = None,
-) -> Outcome:
-    """Send the problems back to back; `rates` are the chances of offering a word and of taking one in a cycle."""
-    beats = [arch.pack(problem) for problem in problems]
-    slow = 1 / min(rates)
-    words = sum(map(len, beats)) + arch.result_beats * len(problems)
-    limit = int(sum(arch.cycles(p.sweeps) for p in problems) + slow * 2 * words)
-    rng = np.random.default_rng(seed)
-    offers, takes = (rng.random(limit + 50) < rate for rate in rates)
-    run = dut.run(np.concatenate(beats), in_valid=offers, out_ready=takes, trace=trace, trace_cycles=limit)
-    entered, left = np.flatnonzero(run.in_fire), np.flatnonzero(run.out_fire)
-    size = arch.result_beats
-    records = [arch.unpack(run.outputs[k * size : (k + 1) * size]) for k in range(len(problems))]
-    starts = entered[np.cumsum([0, *map(len, beats[:-1])])]
-    cycles = left[size - 1 :: size] - starts + 1
-    return Outcome(records, cycles.tolist(), np.diff(starts).tolist(), run)
