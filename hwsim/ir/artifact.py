@@ -71,6 +71,7 @@ def register(cls: _A) -> _A:
 
 def kinds() -> dict[str, type[Artifact]]:
     """All registered IR kinds by name."""
+    import hwsim.ir.encoding
     import hwsim.ir.gates
     import hwsim.ir.ising
     import hwsim.ir.lut
