@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,8 @@ class Counts:
         """The sum of chunks as `asdict` stored them."""
         rows = list(parts)
         names = [name for name in cls.__dataclass_fields__ if name != "size"]
-        return cls(int(rows[0]["size"]), **{name: sum(row[name] for row in rows) for name in names})  # type: ignore[arg-type]
+        sums: dict[str, Any] = {name: sum(row[name] for row in rows) for name in names}
+        return cls(int(rows[0]["size"]), **sums)
 
     def stored(self) -> dict[str, float]:
         return asdict(self)

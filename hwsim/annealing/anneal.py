@@ -22,8 +22,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from hwsim.annealing.problem import MAX_DENSE, Problem
-from hwsim.annealing.reads import WORD, Run, in_parts
+from hwsim.annealing.reads import WORD, Run, enough_threads
 from hwsim.annealing.vectors import LANES
+from hwsim.core.threads import in_parts
 from hwsim.ir.errors import ShapeError, UsageError
 
 Kernel = Literal["auto", "rows", "strips", "lists"]
@@ -110,8 +111,8 @@ def metropolis(
     word = np.uint64(seed & WORD)
     if states.size and len(half_t):
         part: Any = _on_rows if name == "rows" else _on_strips if name == "strips" else _on_lists
-        group = 1 if name == "rows" else LANES
-        in_parts(part(problem, half_t, states, word, first), len(states), threads, states.size * len(half_t), group)
+        group, threads = 1 if name == "rows" else LANES, enough_threads(threads, states.size * len(half_t))
+        in_parts(part(problem, half_t, states, word, first), len(states), threads, group)
     types = "/".join(np.dtype(t).name for t in number_types(problem)) if name == "rows" else "float32"
     return Run(states, problem.energies(states), f"{name} {types}")
 
@@ -203,5 +204,5 @@ def temper(
 
     if states.size and sweeps:
         problem.rows()
-        in_parts(part, len(states), threads, states.size * sweeps * len(betas))
+        in_parts(part, len(states), enough_threads(threads, states.size * sweeps * len(betas)))
     return Run(states, problem.energies(states), f"rows float32, {len(betas)} replicas")

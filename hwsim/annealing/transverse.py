@@ -20,8 +20,9 @@ import numpy as np
 from hwsim.annealing.angles import STEPS, tables
 from hwsim.annealing.anneal import Kernel, choose
 from hwsim.annealing.problem import Problem
-from hwsim.annealing.reads import WORD, Run, in_parts, random_states
+from hwsim.annealing.reads import WORD, Run, enough_threads, random_states
 from hwsim.annealing.vectors import LANES
+from hwsim.core.threads import in_parts
 from hwsim.ir.errors import ShapeError, UsageError
 
 SLICES = 16
@@ -83,7 +84,7 @@ def rotor(
     fields = hp.astype(np.float32), hd.astype(np.float32), move_widths(hp, hd, transverse_moves)
     if angles.size and len(hp):
         part = _rotors(problem, name, (*fields, np.int32(STEPS), *tables()), angles, np.uint64(seed & WORD), first)
-        in_parts(part, len(angles), threads, angles.size * len(hp), LANES)
+        in_parts(part, len(angles), enough_threads(threads, angles.size * len(hp)), LANES)
     states = np.where(angles < STEPS // 2, 1, -1).astype(np.int8)
     if (undecided := angles == STEPS // 2).any():
         states[undecided] = random_states(len(angles), problem.n, seed, first)[undecided]
@@ -134,5 +135,5 @@ def path_integral(
         trotter_lists(h, *lists, scale, bond, slices, states, word, first, lo, hi)
 
     if states.size and len(hp):
-        in_parts(part, len(states), threads, states.size * len(hp) * slices)
+        in_parts(part, len(states), enough_threads(threads, states.size * len(hp) * slices))
     return Run(states, problem.energies(states), f"lists float32, {slices} slices")

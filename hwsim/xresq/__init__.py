@@ -13,7 +13,7 @@ from hwsim.xresq.annealing import paramax, quamax, resq, xresq
 from hwsim.xresq.channel import Problems, Received, count_errors, generate, n0_of_snr
 from hwsim.xresq.detect import DETECTORS, detect, detector
 from hwsim.xresq.detection import Detection
-from hwsim.xresq.mapping import DenseIsing, dense_ising, dimod_bqm, ising_ir, mimo_ising_ir, structured_problem
+from hwsim.xresq.mapping import DenseIsing, dense_ising, dimod_bqm, ising_ir, structured_problem
 from hwsim.xresq.modulation import MODULATIONS, Modulation, bits_of_levels, levels_of_bits, modulation
 from hwsim.xresq.schedule import Schedule, forward_schedule, reverse_schedule
 from hwsim.xresq.seeds import make_seeds
@@ -38,7 +38,6 @@ __all__ = [
     "ising_ir",
     "levels_of_bits",
     "make_seeds",
-    "mimo_ising_ir",
     "modulation",
     "n0_of_snr",
     "paramax",

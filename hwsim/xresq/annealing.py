@@ -18,19 +18,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from hwsim.core.threads import in_parts
 from hwsim.ir.errors import UsageError, check_shape
 from hwsim.xresq import kernels
 from hwsim.xresq.channel import Received
 from hwsim.xresq.detection import Detection, ranked
 from hwsim.xresq.linear import mmse_estimate, regularisation
 from hwsim.xresq.modulation import levels_of_bits, slice_levels
-from hwsim.xresq.parallel import in_ranges, read_states
 from hwsim.xresq.schedule import Schedule, forward_schedule, reverse_schedule
 from hwsim.xresq.seeds import SeedMethod, make_seeds
+from hwsim.xresq.states import read_states
 
 Moves = Literal["symbol", "spin"]
 RESOLVED_SIGMA = 4.0
@@ -130,7 +131,7 @@ def run_reads(
             first, last, best, gain, count,
         )  # fmt: skip
 
-    in_ranges(work, batch * reads, threads)
+    in_parts(work, batch * reads, threads)
     return Reads(best, gain, count, time.perf_counter() - start)
 
 
@@ -175,9 +176,9 @@ def xresq(
             raise UsageError.of(name, value, "1 or more", "A copy needs a read, a run a round.")
     if isinstance(seeds, np.ndarray):
         check_shape("seeds", seeds.shape, "[batch, levels, n]", (r.batch, levels, r.n))
-    options = {"moves": moves, "threads": threads, "split": split, "ri": ri}
+    options: dict[str, Any] = {"moves": moves, "threads": threads, "split": split, "ri": ri}
     plan = schedule or reverse_schedule(r)
-    done, spent = _one_round(r, seeds, levels, reads, plan, seed=seed, **options)  # type: ignore[arg-type]
+    done, spent = _one_round(r, seeds, levels, reads, plan, seed=seed, **options)
     done.counters["rounds"] = np.ones(r.batch, np.int64)
     for turn in range(1, rounds):
         left = np.flatnonzero(unresolved(done))
@@ -185,7 +186,7 @@ def xresq(
             break
         method = _later_seeds(r, turn) if isinstance(seeds, np.ndarray) or seeds == "auto" else seeds
         part, later = r.part(left), seed + (turn << 24)
-        more, extra = _one_round(part, method, levels, reads, plan.hotter(turn), seed=later, **options)  # type: ignore[arg-type]
+        more, extra = _one_round(part, method, levels, reads, plan.hotter(turn), seed=later, **options)
         spent += extra
         done = _merged(done, more, left)
     return replace(done, times_s={"seeds": spent[0], "anneal": spent[1], "total": time.perf_counter() - begin})
@@ -260,9 +261,9 @@ def _later_seeds(r: Received, turn: int) -> SeedMethod:
     return "ep" if turn % 2 else "kbest"
 
 
-def resq(r: Received, *, reads: int = 24, **options: object) -> Detection:
+def resq(r: Received, *, reads: int = 24, **options: Any) -> Detection:
     """Single-seed reverse annealing: `xresq` with one level; the same options."""
-    return xresq(r, levels=1, reads=reads, **options)  # type: ignore[arg-type]
+    return xresq(r, levels=1, reads=reads, **options)
 
 
 def quamax(
@@ -331,7 +332,7 @@ def paramax(
             np.ascontiguousarray(starts), states, sweeps, first, last, best, energy, exchanges,
         )  # fmt: skip
 
-    in_ranges(work, r.batch * ladders, threads)
+    in_parts(work, r.batch * ladders, threads)
     times = {"anneal": time.perf_counter() - ready, "total": time.perf_counter() - begin}
     return ranked(r, best, counters={"exchanges": exchanges.sum(axis=1)}, times_s=times)
 

@@ -237,7 +237,7 @@ def generate(
     n0 = n0_of_snr(mod, n_t, snr_db)
     noise = rng.standard_normal((batch, n_r, 2)).view(np.complex128)[..., 0] * np.sqrt(n0 / 2)
     y = np.matmul(H, to_complex(mod, x)[:, :, None])[:, :, 0] + noise
-    return Problems(Received(H, y, np.float64(n0), mod), bits, snr_db, x)  # type: ignore[arg-type]
+    return Problems(Received(H, y, np.asarray(n0), mod), bits, snr_db, x)
 
 
 def count_errors(problems: Problems, x: np.ndarray) -> np.ndarray:

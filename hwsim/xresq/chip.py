@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -20,6 +21,7 @@ from hwsim.core.result import SimResult
 from hwsim.ir.arch.xresq import XresqArch
 from hwsim.ir.errors import ArtifactError, UsageError, check_shape
 from hwsim.ir.mimo_ising import ROM_FRACTION, MimoIsing, minus_log_rom
+from hwsim.xresq.modulation import levels_of_spins, pam, spins_of_levels
 
 PEAK_N0 = 16.0  # T_p / N0: at 16×16 16-QAM, 22 dB, 50 and 100 sweeps, the best of 4…48 (docs/xresq-chip.md)
 
@@ -161,7 +163,7 @@ def simulate_many(problems: Sequence[MimoIsing], arch: XresqArch | None = None) 
     return _run(problems, arch or fitting(problems[0]))[0]
 
 
-def fitting(problem: MimoIsing, **more: object) -> XresqArch:
+def fitting(problem: MimoIsing, **more: Any) -> XresqArch:
     """A detector of the problem's size, a lane a replica as far as `XresqArch` allows, wide enough for anything.
 
     Args:
@@ -173,7 +175,7 @@ def fitting(problem: MimoIsing, **more: object) -> XresqArch:
         mantissa_bits=8, exponent_bits=5, max_sweeps=max(64, problem.sweeps),
         beat_bits=max(128, 1 << (lanes * problem.bits_per_axis - 1).bit_length()),
     )  # fmt: skip
-    return replace(wide, **more)  # type: ignore[arg-type]
+    return replace(wide, **more)
 
 
 def _run(problems: Sequence[MimoIsing], arch: XresqArch) -> tuple[ChipBatch, np.ndarray]:
@@ -188,23 +190,10 @@ def _run(problems: Sequence[MimoIsing], arch: XresqArch) -> tuple[ChipBatch, np.
         gram.astype(np.int64), matched, points, arch.bits_per_axis, states, mantissas.astype(np.int64),
         exponents.astype(np.int64), minus_log_rom(), energies, accepts, moves,
     )  # fmt: skip
-    spins = spins_of(points, arch.bits_per_axis)
+    spins = spins_of_levels(pam(arch.bits_per_axis), points)
     winners = energies.argmin(axis=1)
     best = spins[np.arange(len(spins)), winners]
     return ChipBatch(energies, accepts, spins, winners, best, arch.cycles(problems[0].sweeps)), moves
-
-
-def spins_of(points: np.ndarray, bits_per_axis: int) -> np.ndarray:
-    """Spins int8 [.., K·n] of odd points [.., n]; inverse of `MimoIsing.points`.
-
-    Example:
-        >>> spins_of(np.array([[3, -1]]), 2).tolist()
-        [[1, -1, 1, 1]]
-    """
-    x = np.asarray(points)
-    code = (x + 2**bits_per_axis - 1) // 2
-    planes = [(code >> p) & 1 for p in reversed(range(bits_per_axis))]
-    return (2 * np.concatenate(planes, axis=-1) - 1).astype(np.int8)
 
 
 def problem_from(
@@ -240,7 +229,7 @@ def problem_from(
         rng_seed: of the replicas' random states.
 
     Raises:
-        ShapeError: shapes that do not fit each other.
+        ShapeError: shapes that do not fit each other, or seeds other than ±1.
         UsageError: n0 not above 0.
         ArtifactError: no scale fits, or the sizes differ from `arch`.
     """
@@ -253,8 +242,7 @@ def problem_from(
         H, y = np.block([[H.real, -H.imag], [H.imag, H.real]]), np.concatenate([y.real, y.imag])
     n = H.shape[1]
     check_shape("seeds", np.shape(seeds), "[R, K·n]", (None, bits_per_axis * n))
-    weights = 2 ** np.arange(bits_per_axis - 1, -1, -1)
-    points = (np.asarray(seeds, np.int64).reshape(len(seeds), bits_per_axis, n) * weights[:, None]).sum(axis=1)
+    points = levels_of_spins(pam(bits_per_axis), seeds).astype(np.int64)
     residuals = y - points @ H.T
     nearest = int((residuals**2).sum(axis=1).argmin())
     gram, centre = H.T @ H, points[nearest]

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from hwsim.ir.errors import UsageError
 from hwsim.xresq import annealing, linear, message, tree
 from hwsim.xresq.channel import Received
 from hwsim.xresq.detection import Detection
-from hwsim.xresq.modulation import Modulation
+from hwsim.xresq.modulation import Modulation, modulation
 
 DETECTORS: dict[str, Callable[..., Detection]] = {
     "zf": linear.zf,
@@ -49,7 +50,7 @@ def detector(name: str) -> Callable[..., Detection]:
 
 
 def detect(
-    H: np.ndarray, y: np.ndarray, n0: float | np.ndarray, mod: str | Modulation, name: str = "xresq", **options: object
+    H: np.ndarray, y: np.ndarray, n0: float | np.ndarray, mod: str | Modulation, name: str = "xresq", **options: Any
 ) -> Detection:
     """Detect a batch.
 
@@ -70,4 +71,4 @@ def detect(
         [[1, -1, 1, -3]]
     """
     run = detector(name)
-    return run(Received(H, y, n0, mod), **options)  # type: ignore[arg-type]
+    return run(Received(H, y, np.asarray(n0), modulation(mod)), **options)

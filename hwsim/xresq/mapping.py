@@ -12,23 +12,19 @@ that is h −= 2 r s_MMSE and a constant.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
 
 from hwsim.ir.errors import UsageError
 from hwsim.ir.ising import Ising
-from hwsim.ir.mimo_ising import MimoIsing
 from hwsim.xresq.channel import Received
 from hwsim.xresq.linear import mmse_estimate
 from hwsim.xresq.modulation import Modulation, slice_levels, spins_of_levels
-from hwsim.xresq.parallel import read_states
 
 if TYPE_CHECKING:
     import dimod
-
-MAX_EXPONENT = 31
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +97,9 @@ def dimod_bqm(r: Received, b: int = 0, *, ri: float = 0.0) -> dimod.BinaryQuadra
     import dimod
 
     dense = dense_ising(r, b, ri=ri)
+    linear: Any = dense.h
     bqm = dimod.BinaryQuadraticModel(np.triu(dense.J), "SPIN")
-    bqm.add_linear_from_array(dense.h)  # type: ignore[arg-type]
+    bqm.add_linear_from_array(linear)
     bqm.offset = dense.offset
     return bqm
 
@@ -126,61 +123,6 @@ def ising_ir(r: Received, b: int = 0, *, bits: int = 24, initial: np.ndarray | N
     h = np.rint(dense.h / scale).astype(np.int64)
     start = np.zeros((0, len(h)), np.int8) if initial is None else np.asarray(initial, np.int8)
     return Ising(h, edges, J[kept], scale, dense.offset, initial=start)
-
-
-def mimo_ising_ir(
-    r: Received, b: int, seeds: np.ndarray, temps: np.ndarray, *, bits: int = 12, seed: int = 0
-) -> MimoIsing:
-    """Instance b as `mimo_ising` IR: G and z in integers, seeds, temperatures, random states of a chip run.
-
-    Args:
-        r: received batch.
-        b: instance.
-        seeds: levels int8 [replicas, n] where replicas start.
-        temps: float [sweeps], units of N0.
-        bits: width of G's entries with sign: the largest becomes 2^(bits−1) − 1.
-        seed: of the replicas' random states.
-
-    Raises:
-        UsageError: widths that can not hold a problem, or temperatures beyond the format.
-    """
-    if not 4 <= bits <= 24:
-        raise UsageError.of("bits", bits, "4…24", "12 loses nothing up to 64-QAM.")
-    gram, z, power = structured_problem(r, b)
-    scale = float(np.abs(gram).max()) / (2 ** (bits - 1) - 1)
-    mantissas, exponents = float_temperatures(np.asarray(temps, float) * float(r.n0[b]) / scale)
-    return MimoIsing(
-        np.rint(gram / scale).astype(np.int32),
-        np.rint(z / scale).astype(np.int64),
-        r.mod.bits_per_axis,
-        spins_of_levels(r.mod, np.asarray(seeds)),
-        read_states(seed, len(seeds)),
-        mantissas,
-        exponents,
-        scale,
-        power,
-    )
-
-
-def float_temperatures(temps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest T = 4·mantissa·2^exponent with mantissas 4…7 (0…3 below 16), as uint8 pairs [sweeps].
-
-    Raises:
-        UsageError: negative or beyond the format.
-
-    Example:
-        >>> mantissas, exponents = float_temperatures(np.array([0.0, 16.0, 100.0]))
-        >>> mantissas.tolist(), exponents.tolist()
-        ([0, 4, 6], [0, 0, 2])
-    """
-    quarter = np.asarray(temps, float) / 4
-    if (quarter < 0).any() or (quarter >= 7.5 * 2.0**MAX_EXPONENT).any():
-        got = f"{quarter.min() * 4} to {quarter.max() * 4}"
-        raise UsageError.of("temperatures", got, "0 to 6e10 in integer units", "Use fewer bits.")
-    exponents = np.maximum(np.floor(np.log2(np.maximum(quarter, 1) / 4)), 0)
-    mantissas = np.rint(quarter / 2**exponents)
-    up = mantissas == 8
-    return np.where(up, 4, mantissas).astype(np.uint8), (exponents + up).astype(np.uint8)
 
 
 def spins_per_user(mod: Modulation) -> int:

@@ -109,6 +109,16 @@ def modulation(name: str | int | Modulation) -> Modulation:
     return MODULATIONS[known]
 
 
+def pam(bits_per_axis: int) -> Modulation:
+    """The real axes of a square constellation by themselves, each a symbol of K = `bits_per_axis` bits.
+
+    Example:
+        >>> pam(2).points.tolist(), pam(2).axes
+        ([-3, -1, 1, 3], 1)
+    """
+    return Modulation(f"{1 << bits_per_axis}pam", bits_per_axis, 1)
+
+
 def levels_of_bits(mod: Modulation, bits: np.ndarray) -> np.ndarray:
     """Levels int8 [..., n] of Gray bits uint8 [..., Nt·bits_per_symbol].
 

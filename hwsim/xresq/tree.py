@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hwsim.core.threads import in_parts
 from hwsim.ir.errors import UsageError
 from hwsim.xresq import kernels_tree as kernels
 from hwsim.xresq.channel import Received
 from hwsim.xresq.detection import Detection, ranked
 from hwsim.xresq.linear import SINGULAR_BELOW, regularisation, singular
-from hwsim.xresq.parallel import in_threads
 
 MAX_NODES = 20_000_000  # a minute or so; ML search takes exponential time at low SNR
 
@@ -45,13 +45,14 @@ def _search(
     out = np.zeros((r.batch, width, r.n), np.int8)
     counts = np.zeros(r.batch, np.int64)
 
-    def instance(b: int) -> None:
-        factor, target, order = factorise(r, b, float(lam[b]))
-        paths = np.zeros((width, r.n), np.int8)
-        counts[b] = one(factor, target, paths)
-        out[b][:, order] = paths
+    def instances(first: int, last: int) -> None:
+        for b in range(first, last):
+            factor, target, order = factorise(r, b, float(lam[b]))
+            paths = np.zeros((width, r.n), np.int8)
+            counts[b] = one(factor, target, paths)
+            out[b][:, order] = paths
 
-    in_threads(instance, r.batch, threads)
+    in_parts(instances, r.batch, threads)
     return out, counts
 
 
@@ -125,15 +126,16 @@ def sphere(r: Received, *, max_nodes: int = MAX_NODES, threads: int = 1) -> Dete
         ShapeError: a singular channel.
     """
     start = time.perf_counter()
-    first = mmse_sic(r, threads=threads).levels
+    begin = mmse_sic(r, threads=threads).levels
     out, nodes = np.zeros((r.batch, 1, r.n), np.int8), np.zeros(r.batch, np.int64)
 
-    def instance(b: int) -> None:
-        factor, target, order = factorise(r, b, 0.0)
-        best = first[b][order].astype(np.int64)
-        _, nodes[b] = kernels.sphere(factor, target, r.mod.top, max_nodes, best)
-        out[b, 0, order] = best
+    def instances(first: int, last: int) -> None:
+        for b in range(first, last):
+            factor, target, order = factorise(r, b, 0.0)
+            best = begin[b][order].astype(np.int64)
+            _, nodes[b] = kernels.sphere(factor, target, r.mod.top, max_nodes, best)
+            out[b, 0, order] = best
 
-    in_threads(instance, r.batch, threads)
+    in_parts(instances, r.batch, threads)
     counters = {"nodes": nodes, "exact": (nodes <= max_nodes).astype(np.int64)}
     return ranked(r, out, counters=counters, times_s={"detect": time.perf_counter() - start})

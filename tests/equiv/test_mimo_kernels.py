@@ -11,8 +11,8 @@ from hwsim.testing import naive_mimo as naive
 from hwsim.xresq import kernels
 from hwsim.xresq.annealing import paramax, run_reads, structured
 from hwsim.xresq.channel import generate
-from hwsim.xresq.parallel import read_states
 from hwsim.xresq.schedule import Schedule
+from hwsim.xresq.states import read_states
 
 SYSTEMS = st.sampled_from(
     [("bpsk", 1), ("bpsk", 5), ("qpsk", 3), ("16qam", 2), ("16qam", 4), ("64qam", 3), ("256qam", 2)]

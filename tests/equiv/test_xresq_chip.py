@@ -14,7 +14,8 @@ from hwsim.ir.errors import ArtifactError, ShapeError, UsageError
 from hwsim.ir.mimo_ising import MimoIsing
 from hwsim.testing.naive_xresq import xresq_run
 from hwsim.testing.strategies import mimo_isings, xresq_archs
-from hwsim.xresq.chip import fitting, problem_from, simulate, simulate_many, spins_of, temperatures
+from hwsim.xresq.chip import fitting, problem_from, simulate, simulate_many, temperatures
+from hwsim.xresq.modulation import pam, spins_of_levels
 
 
 @settings(max_examples=150, deadline=None)
@@ -144,7 +145,7 @@ def test_bad_architectures(change, message):
 def test_gray_bits_of_all_levels_differ_by_one():
     for bits in (1, 2, 3, 4):
         x = np.arange(-(2**bits) + 1, 2**bits, 2)[:, None]
-        coded = gray((spins_of(x, bits) > 0).astype(np.uint8), bits)
+        coded = gray((spins_of_levels(pam(bits), x) > 0).astype(np.uint8), bits)
         assert (np.abs(np.diff(coded.astype(int), axis=0)).sum(axis=1) == 1).all()
         assert len(np.unique(coded, axis=0)) == len(x)
 

@@ -9,8 +9,8 @@ from hwsim.xresq import Schedule, count_errors, detector, generate, kernels
 from hwsim.xresq.annealing import structured
 from hwsim.xresq.linear import mmse_estimate
 from hwsim.xresq.modulation import levels_of_spins, modulation, slice_levels
-from hwsim.xresq.parallel import read_states
 from hwsim.xresq.seeds import draw_levels, make_seeds
+from hwsim.xresq.states import read_states
 
 pytestmark = pytest.mark.stat
 

@@ -88,7 +88,7 @@ def test_initial_states_come_back_from_no_sweeps(vartype):
         (SASampler, {"beta_schedule": [1], "num_sweeps": 2}, r"schedule: got beta_schedule beside beta_range or num"),
         (SASampler, {"beta_schedule": [1, -1]}, r"betas: got .*expected \[sweeps\] of numbers ≥ 0"),
         (SASampler, {"kernel": "gpu"}, r"kernel: got 'gpu', expected one of auto, rows, strips, lists"),
-        (SASampler, {"threads": 0}, r"threads: got 0, expected 1 or more, or None"),
+        (SASampler, {"threads": 0}, r"threads: got 0, expected 1 or more"),
         (PTSampler, {"num_replicas": 1}, r"num_replicas: got 1, expected an integer ≥ 2"),
         (PTSampler, {"betas": [2, 1]}, r"betas: got \[2\. 1\.\], expected \[replicas\] of rising finite numbers"),
         (SVMCSampler, {"Hp_field": [1]}, r"Hp_field and Hd_field: got one of them, expected both or none"),

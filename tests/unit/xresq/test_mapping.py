@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hwsim.ir.arch.xresq import XresqArch
 from hwsim.ir.errors import UsageError
 from hwsim.testing.naive_mimo import maximum_likelihood
 from hwsim.xresq import mapping
 from hwsim.xresq.channel import generate
+from hwsim.xresq.chip import problem_from
 from hwsim.xresq.modulation import levels_of_spins, modulation, spins_of_levels, to_complex
 
-SMALL = [("bpsk", 8, 8), ("qpsk", 5, 6), ("16qam", 3, 4), ("64qam", 2, 3), ("256qam", 1, 2)]
+SMALL = [("bpsk", 8, 8), ("qpsk", 5, 6), ("16qam", 3, 4), ("64qam", 2, 3), ("256qam", 2, 2)]
+WIDE = {"gram_bits": 16, "field_bits": 31, "energy_bits": 32, "mantissa_bits": 8, "exponent_bits": 5}
 
 
 def every_state(n: int) -> np.ndarray:
@@ -61,19 +64,15 @@ def test_the_integer_forms_are_close_and_agree_with_each_other(mod, users, anten
     truth = r.energies(levels_of_spins(r.mod, states)[None])[0]
     ir = mapping.ising_ir(r, bits=30, initial=states[:2])
     assert ir.reference(states) * ir.scale + ir.offset == pytest.approx(truth, rel=1e-5, abs=1e-4)
-    chip = mapping.mimo_ising_ir(r, 0, p.levels, np.array([8.0, 1.0]), bits=16, seed=3)
+    H, y = r.H[0], r.y[0]
+    if r.mod.axes == 1:
+        H, y = np.concatenate([H.real, H.imag]), np.concatenate([y.real, y.imag])
+    arch = XresqArch(n=r.n, bits_per_axis=r.mod.bits_per_axis, replicas=1, lanes=1, **WIDE)
+    chip = problem_from(H, y, float(r.n0[0]), spins_of_levels(r.mod, p.levels), r.mod.bits_per_axis, arch)
     assert chip.reference(states) * chip.scale + chip.offset == pytest.approx(truth, rel=2e-3, abs=0.2)
-    assert np.array_equal(chip.seeds, spins_of_levels(r.mod, p.levels))
     wide = chip.expand()
     expanded = wide.reference(states) * wide.scale + wide.offset
     assert expanded == pytest.approx(chip.reference(states) * chip.scale + chip.offset, rel=1e-12, abs=1e-9)
-
-
-def test_temperatures_keep_two_significant_bits():
-    temps = np.geomspace(1, 1e6, 50)
-    mantissas, exponents = mapping.float_temperatures(temps)
-    assert 4.0 * mantissas * 2.0**exponents == pytest.approx(temps, rel=0.126, abs=2.0)
-    assert mantissas.max() <= 7
 
 
 def test_ri_mimo_adds_a_field_towards_the_mmse_answer():
@@ -91,7 +90,3 @@ def test_bad_options_are_refused():
         mapping.dense_ising(p.received, 1)
     with pytest.raises(UsageError, match="ri: got -1"):
         mapping.dense_ising(p.received, ri=-1)
-    with pytest.raises(UsageError, match=r"bits: got 40, expected 4…24"):
-        mapping.mimo_ising_ir(p.received, 0, p.levels, np.ones(1), bits=40)
-    with pytest.raises(UsageError, match="temperatures"):
-        mapping.float_temperatures(np.array([-1.0]))

@@ -8,7 +8,7 @@ import pytest
 from hwsim.ir.errors import ShapeError, UsageError
 from hwsim.xresq import Schedule, count_errors, detector, forward_schedule, generate, make_seeds, reverse_schedule
 from hwsim.xresq.annealing import run_reads, structured, unresolved
-from hwsim.xresq.parallel import in_ranges, read_states
+from hwsim.xresq.states import read_states
 
 ANNEALERS = ("quamax", "resq", "xresq", "paramax")
 
@@ -112,22 +112,6 @@ def test_random_states_do_not_depend_on_the_cut():
     assert len(np.unique(whole)) == 24
     assert np.array_equal(read_states(7, 3, 4), whole[:3])
     assert not np.array_equal(read_states(8, 3, 4), whole[:3])
-
-
-def test_work_is_shared_and_errors_come_back():
-    seen = np.zeros(10, int)
-
-    def mark(first, last):
-        seen[first:last] += 1
-
-    in_ranges(mark, 10, 3)
-    assert (seen == 1).all()
-
-    def fail(first, last):
-        raise ValueError("lost")
-
-    with pytest.raises(ValueError, match="lost"):
-        in_ranges(fail, 10, 3)
 
 
 def test_bad_options_are_refused_before_any_work(problems):
