@@ -5,22 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import aligned, intrinsics, vectors
+from hwsim.annealing import aligned, intrinsics, lanes, vectors
 from hwsim.annealing.aligned import like
 from hwsim.annealing.intrinsics import gather_list, gather_row
+from hwsim.annealing.lanes import L, load
 from hwsim.core.revision import revision
 
-_REVISION = revision(aligned, intrinsics, vectors)
-L = 16
+_REVISION = revision(aligned, intrinsics, lanes, vectors)
 TILE = 8  # a cache line of float64: rows whose length is a power of two share few cache sets
-
-
-@njit(cache=True, nogil=True)
-def _tile(states, first, tile):
-    for lane in range(L):
-        r = min(first + lane, len(states) - 1)
-        for i in range(states.shape[1]):
-            tile[i, lane] = states[r, i]
 
 
 @njit(cache=True, nogil=True)
@@ -39,19 +31,24 @@ def fill_matrix(u, v, weight, matrix):
 
 
 @njit(cache=True, nogil=True)
+def _add(total, spins, field):
+    for lane in range(L):
+        total[lane] += spins[lane] * field[lane]
+
+
+@njit(cache=True, nogil=True)
 def energies_rows(h, matrix, states, out):
     """out[r] = Σ_i s_i·(h_i + Σ_{j<i} J_ij s_j), J float64 [n, n]."""
     _REVISION  # noqa: B018
     n = len(h)
     tile, field, total = like(h, n, L), np.empty(L), np.empty(L)
     for r in range(0, len(states), L):
-        _tile(states, r, tile)
+        load(states, r, tile)
         total[:] = 0.0
         for i in range(n):
             field[:] = h[i]
             gather_row(field, tile, matrix, i * n, i)
-            for lane in range(L):
-                total[lane] += tile[i, lane] * field[lane]
+            _add(total, tile[i], field)
         count = min(L, len(states) - r)
         out[r : r + count] = total[:count]
 
@@ -63,7 +60,7 @@ def energies_lists(h, start, column, weight, states, out):
     n = len(h)
     tile, field, total = like(h, n, L), np.empty(L), np.empty(L)
     for r in range(0, len(states), L):
-        _tile(states, r, tile)
+        load(states, r, tile)
         total[:] = 0.0
         for i in range(n):
             field[:] = h[i]
@@ -71,7 +68,6 @@ def energies_lists(h, start, column, weight, states, out):
             while end < start[i + 1] and column[end] < i:
                 end += 1
             gather_list(field, tile, column, weight, start[i], end)
-            for lane in range(L):
-                total[lane] += tile[i, lane] * field[lane]
+            _add(total, tile[i], field)
         count = min(L, len(states) - r)
         out[r : r + count] = total[:count]

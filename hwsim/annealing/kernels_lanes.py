@@ -11,9 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import aligned, angles, draws, intrinsics, kernels_dense, vectors
+from hwsim.annealing import aligned, angles, draws, intrinsics, kernels_dense, lanes, vectors
 from hwsim.annealing.aligned import like
-from hwsim.annealing.draws import base_of, key_of
 from hwsim.annealing.intrinsics import (
     count_bits,
     fma,
@@ -24,16 +23,10 @@ from hwsim.annealing.intrinsics import (
     spread_sparse,
 )
 from hwsim.annealing.kernels_dense import sweep_rows
+from hwsim.annealing.lanes import L, fill_bases, key_space, keys, load, store
 from hwsim.core.revision import revision
 
-_REVISION = revision(aligned, angles, draws, vectors, intrinsics, kernels_dense)
-L = 16
-
-
-@njit(cache=True, nogil=True)
-def _keys(bases, sweep, a, b):
-    for lane in range(L):
-        a[lane], b[lane] = key_of(bases[lane], sweep)
+_REVISION = revision(aligned, angles, draws, vectors, intrinsics, kernels_dense, lanes)
 
 
 @njit(cache=True, nogil=True)
@@ -59,18 +52,17 @@ def _start_strips(h, strips, value, f, delta):
 
 
 @njit(cache=True, nogil=True)
-def _load(states, first, value):
-    for lane in range(L):
-        r = min(first + lane, len(states) - 1)  # lanes without a read follow the last one
-        for i in range(states.shape[1]):
-            value[i, lane] = states[r, i]
+def _spread_outside(f, delta, strips, low, high):
+    """Fields outside the block low … high − 1 follow the block's changes."""
+    spread_block(f, delta, strips, low * len(f), 0, low)
+    spread_block(f, delta, strips, low * len(f), high, len(f))
 
 
 @njit(cache=True, nogil=True)
-def _store(value, states, first):
-    for lane in range(min(L, len(states) - first)):
-        for i in range(states.shape[1]):
-            states[first + lane, i] = value[i, lane]
+def _project(angle, cos, sin, z, x):
+    for i in range(len(angle)):
+        for lane in range(L):
+            z[i, lane], x[i, lane] = cos[angle[i, lane]], sin[angle[i, lane]]
 
 
 @njit(cache=True, nogil=True)
@@ -79,18 +71,17 @@ def metropolis_sparse(h, start, column, weight, half_t, states, seed, first, lo,
     _REVISION  # noqa: B018
     n = len(h)
     s, f, delta = like(h, n, L), like(h, n, L), like(h, L, L)
-    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    a, b, bases = key_space()
     for r in range(lo, hi, L):
-        _load(states[:hi], r, s)
+        load(states[:hi], r, s)
         _start_sparse(h, start, column, weight, s, f)
-        for lane in range(L):
-            bases[lane] = base_of(seed, first + r + lane)
+        fill_bases(seed, first + r, bases)
         for sweep in range(len(half_t)):
-            _keys(bases, sweep, a, b)
+            keys(bases, sweep, a, b)
             for i in range(n):
                 if metropolis_spin(s, f, a, b, delta, i, 0, half_t[sweep]):
                     spread_sparse(f, delta, 0, column, weight, start[i], start[i + 1])
-        _store(s, states[:hi], r)
+        store(s, states[:hi], r)
 
 
 @njit(cache=True, nogil=True)
@@ -106,8 +97,7 @@ def sweep_strips(strips, s, f, a, b, delta, half_t):
                 moved += count_bits(mask)
                 spread_row(f, delta, i - low, strips, (block * n + i) * L, low, high - low)
         if moved:
-            spread_block(f, delta, strips, low * n, 0, low)
-            spread_block(f, delta, strips, low * n, high, n)
+            _spread_outside(f, delta, strips, low, high)
         flips += moved
     return flips
 
@@ -123,15 +113,14 @@ def metropolis_strips(h, strips, rows, half_t, share, stretch, states, seed, fir
     n, pad = len(h), rows.shape[1]
     s, f, delta = like(h, n, L), like(h, n, L), like(h, L, L)
     row_s, row_f, limit = like(h, L, pad), like(h, L, pad), like(h, L, pad)
-    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    a, b, bases = key_space()
     for r in range(lo, hi, L):
-        _load(states[:hi], r, s)
+        load(states[:hi], r, s)
         _start_strips(h, strips, s, f, delta)
-        for lane in range(L):
-            bases[lane] = base_of(seed, first + r + lane)
+        fill_bases(seed, first + r, bases)
         sweep, flips, count = 0, n * L, min(L, hi - r)
         while sweep < len(half_t) and flips >= share * (n * L):
-            _keys(bases, sweep, a, b)
+            keys(bases, sweep, a, b)
             flips = sweep_strips(strips, s, f, a, b, delta, half_t[sweep])
             sweep += 1
         if sweep < len(half_t):
@@ -142,7 +131,7 @@ def metropolis_strips(h, strips, rows, half_t, share, stretch, states, seed, fir
                 sweep_rows(rows, row_s, row_f, limit, bases, count, sweep, half_t[sweep], np.inf, stretch)
                 sweep += 1
             _transpose(row_s[:, :n], s)
-        _store(s, states[:hi], r)
+        store(s, states[:hi], r)
 
 
 @njit(cache=True, nogil=True)
@@ -158,22 +147,19 @@ def rotor_sparse(h, start, column, weight, hp, hd, width, steps, cos, sin, state
     _REVISION  # noqa: B018
     n = len(h)
     angle, z, x, f, delta = like(width, n, L), like(h, n, L), like(h, n, L), like(h, n, L), like(h, L, L)
-    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    a, b, bases = key_space()
     for r in range(lo, hi, L):
-        _load(states[:hi], r, angle)
-        for i in range(n):
-            for lane in range(L):
-                z[i, lane], x[i, lane] = cos[angle[i, lane]], sin[angle[i, lane]]
+        load(states[:hi], r, angle)
+        _project(angle, cos, sin, z, x)
         _start_sparse(h, start, column, weight, z, f)
-        for lane in range(L):
-            bases[lane] = base_of(seed, first + r + lane)
+        fill_bases(seed, first + r, bases)
         for sweep in range(len(hp)):
-            _keys(bases, sweep, a, b)
+            keys(bases, sweep, a, b)
             if width[sweep] > 0:
                 for i in range(n):
                     if rotor_spin(angle, z, x, f, a, b, delta, i, 0, hp[sweep], hd[sweep], width[sweep], steps):
                         spread_sparse(f, delta, 0, column, weight, start[i], start[i + 1])
-        _store(angle, states[:hi], r)
+        store(angle, states[:hi], r)
 
 
 @njit(cache=True, nogil=True)
@@ -182,17 +168,14 @@ def rotor_strips(h, strips, hp, hd, width, steps, cos, sin, states, seed, first,
     _REVISION  # noqa: B018
     n = len(h)
     angle, z, x, f, delta = like(width, n, L), like(h, n, L), like(h, n, L), like(h, n, L), like(h, L, L)
-    a, b, bases = np.empty(L, np.uint32), np.empty(L, np.uint32), np.empty(L, np.uint64)
+    a, b, bases = key_space()
     for r in range(lo, hi, L):
-        _load(states[:hi], r, angle)
-        for i in range(n):
-            for lane in range(L):
-                z[i, lane], x[i, lane] = cos[angle[i, lane]], sin[angle[i, lane]]
+        load(states[:hi], r, angle)
+        _project(angle, cos, sin, z, x)
         _start_strips(h, strips, z, f, delta)
-        for lane in range(L):
-            bases[lane] = base_of(seed, first + r + lane)
+        fill_bases(seed, first + r, bases)
         for sweep in range(len(hp)):
-            _keys(bases, sweep, a, b)
+            keys(bases, sweep, a, b)
             if width[sweep] == 0:
                 continue
             for block in range(strips.shape[0]):
@@ -203,6 +186,5 @@ def rotor_strips(h, strips, hp, hd, width, steps, cos, sin, states, seed, first,
                         moved = 1
                         spread_row(f, delta, i - low, strips, (block * n + i) * L, low, high - low)
                 if moved:
-                    spread_block(f, delta, strips, low * n, 0, low)
-                    spread_block(f, delta, strips, low * n, high, n)
-        _store(angle, states[:hi], r)
+                    _spread_outside(f, delta, strips, low, high)
+        store(angle, states[:hi], r)
