@@ -70,6 +70,12 @@ def make_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 @pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty results folder."""
+    return tmp_path / "results"
+
+
+@pytest.fixture
 def coins(make_paper: Callable[..., Path]) -> str:
     """The complete example of docs/add-a-paper.md, as it stands there."""
     text = DOCS.read_text(encoding="utf-8")

@@ -24,11 +24,6 @@ def bench_with(body: str, head: str = "") -> str:
     return f"{head}\ndef run(ctx):\n" + "\n".join("    " + line for line in body.strip().splitlines()) + "\n"
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "results"
-
-
 def test_the_documented_example_runs(coins: str, out: Path) -> None:
     done = runner.run(coins, "smoke", seed=3, out=out, sets={"tosses": "5000"})
     verdicts = {claim.id: claim.verdict for claim in done.result.claims}
@@ -382,33 +377,3 @@ def test_where_a_paper_of_the_repository_is_kept() -> None:
     from benches.context import kept_file
 
     assert kept_file(paper("neuralut")).parts[-4:] == ("docs", "results", "neuralut", "result.json")
-
-
-# ---- sweeps ------------------------------------------------------------------------------------------------
-
-SWEEP = """
-import os
-
-def square(x):
-    return {"y": x * x, "pid": os.getpid()}
-
-def run(ctx):
-    rows = ctx.sweep(square, [{"x": x} for x in range(5)])
-    assert [row["y"] for row in rows] == [0, 1, 4, 9, 16]
-    ctx.metric("sum", 2, "apples")
-    ctx.metric("processes", len({row["pid"] for row in rows} - {os.getpid()}))
-"""
-
-
-@pytest.mark.parametrize(("jobs", "others"), [("1", 0), ("2", 1)])
-def test_a_sweep_keeps_order_over_processes(make_paper: Paper, out: Path, monkeypatch, jobs: str, others: int) -> None:
-    make_paper(bench=SWEEP)
-    monkeypatch.setenv("HWSIM_JOBS", jobs)
-    assert runner.run("toy", out=out).result.metric("processes").value >= others
-
-
-def test_bad_sweep_settings(make_paper: Paper, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_paper(bench=SWEEP)
-    monkeypatch.setenv("HWSIM_JOBS", "many")
-    with pytest.raises(UsageError, match="HWSIM_JOBS: got 'many'"):
-        runner.run("toy", out=out)
