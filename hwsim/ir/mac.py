@@ -19,7 +19,7 @@ import numpy as np
 from hwsim.ir.artifact import Artifact, Cost, Header, Tensors, register
 from hwsim.ir.encoding import Encoding
 from hwsim.ir.errors import ArtifactError, ShapeError, check_shape
-from hwsim.ir.mac_ops import Bounds, Conv, Gemm, Linear, Mac, MatMul, Op, Requant, Shape, Units
+from hwsim.ir.mac_ops import LIMIT, Bounds, Conv, Gemm, Linear, Mac, MatMul, Op, Requant, Shape, Units
 from hwsim.ir.mac_vector import Add, Concat, Const, Divide, Mul, Pool, Reduce, Rescale, Reshape, Table, Transpose
 
 OPS: dict[str, type[Op]] = {
@@ -79,9 +79,14 @@ class EncodedMac(Artifact):
             got = f"{len(self.inputs)} inputs, {len(self.ops)} ops"
             raise ArtifactError.of("encoded_mac", got, "at least one of each", "Export the network again.")
         for i, one in enumerate(self.inputs):
-            if one.lo > one.hi or min(one.shape, default=1) < 1:
+            if not -LIMIT <= one.lo <= one.hi <= LIMIT or min(one.shape, default=1) < 1:
                 got = f"shape {list(one.shape)}, codes {one.lo}…{one.hi}"
-                raise ArtifactError.of(f"input {i}", got, "sizes ≥ 1 and lo ≤ hi", "Mend the input.")
+                raise ArtifactError.of(f"input {i}", got, "sizes ≥ 1 and lo ≤ hi, below 2^62", "Mend the input.")
+        for name, scale in [(f"input {i}: scale", one.scale) for i, one in enumerate(self.inputs)] + [
+            ("output_scale", self.output_scale)
+        ]:
+            if not 0 <= scale < np.inf:
+                raise ArtifactError.of(name, scale, "0 (unknown) or a positive number", "Mend the scale.")
         shape = self.shapes[-1]
         if self.n_classes and (not shape or shape[-1] != self.n_classes):
             raise ArtifactError.of("n_classes", self.n_classes, f"0 or the last axis of {list(shape)}", "Mend it.")

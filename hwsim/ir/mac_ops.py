@@ -56,10 +56,11 @@ class Requant:
         if not isinstance(mult, np.ndarray) or mult.dtype != np.int64 or mult.shape not in ((1,), (channels,)):
             got = f"{getattr(mult, 'dtype', type(mult))} {getattr(mult, 'shape', '')}"
             raise ArtifactError.of(f"{where}: mult", got, f"int64 [1] or [{channels}]", "One factor a channel, or one.")
-        if not 0 <= self.shift <= MAX_SHIFT or self.lo > self.hi:
+        if not 0 <= self.shift <= MAX_SHIFT or not -LIMIT <= self.lo <= self.hi <= LIMIT:
             got = f"shift {self.shift}, lo {self.lo}, hi {self.hi}"
-            raise ArtifactError.of(f"{where}: requantisation", got, f"shift 0…{MAX_SHIFT}, lo ≤ hi", "Mend the export.")
-        largest = max(abs(bounds[0]), abs(bounds[1])) * int(np.abs(mult).max())
+            want = f"shift 0…{MAX_SHIFT}, −2^62 < lo ≤ hi < 2^62"
+            raise ArtifactError.of(f"{where}: requantisation", got, want, "Mend the export.")
+        largest = max(abs(bounds[0]), abs(bounds[1])) * max(-int(mult.min()), int(mult.max()))
         if largest + (1 << self.shift) > LIMIT:
             mend = "Use a smaller mult and shift."
             raise ArtifactError.of(f"{where}: requantisation overflows", f"2^{largest.bit_length()}", "2^62", mend)
@@ -198,10 +199,11 @@ class Conv(Op):
         n, each = len(self.weights), c // self.groups
         acc = np.empty((batch, h, w, n), np.int64)
         for g in range(self.groups):
-            rows = columns[:, g * each : (g + 1) * each].transpose(0, 2, 3, 1, 4, 5).reshape(batch * h * w, -1)
             some = slice(g * n // self.groups, (g + 1) * n // self.groups)
             kernel = self.weights[some].reshape(n // self.groups, -1)
-            acc[..., some] = mac(rows, kernel, self.encoding).reshape(batch, h, w, -1)
+            rows = columns[:, g * each : (g + 1) * each].transpose(0, 2, 3, 1, 4, 5)
+            sums = mac(rows.reshape(batch * h * w, kernel.shape[1]), kernel, self.encoding)
+            acc[..., some] = sums.reshape(batch, h, w, n // self.groups)
         return self.requant(acc + self.bias).transpose(0, 3, 1, 2)
 
     def gemms(self, shapes: Sequence[Shape]) -> tuple[Gemm, ...]:
@@ -234,7 +236,9 @@ class MatMul(Op):
         a, b = xs
         b = b if self.transposed else b.swapaxes(-1, -2)
         flat_a, flat_b = a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:])
-        acc = np.stack([mac(one, two, self.encoding) for one, two in zip(flat_a, flat_b, strict=True)])
+        acc = np.empty((len(flat_a), a.shape[-2], b.shape[-2]), np.int64)
+        for i, (one, two) in enumerate(zip(flat_a, flat_b, strict=True)):
+            acc[i] = mac(one, two, self.encoding)
         return self.requant(acc).reshape(*a.shape[:-1], b.shape[-2])
 
     def gemms(self, shapes: Sequence[Shape]) -> tuple[Gemm, ...]:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from hwsim.ir.errors import ArtifactError
-from hwsim.ir.mac_ops import LIMIT, Bounds, Mac, Op, Requant, Shape, Units, window_shape, windows
+from hwsim.ir.mac_ops import LIMIT, MAX_SHIFT, Bounds, Mac, Op, Requant, Shape, Units, window_shape, windows
 
 MAX_TABLE = 1 << 16
 
@@ -80,6 +80,8 @@ class Divide(Op):
         if bounds[1][0] < 1:
             got = f"divisor {bounds[1][0]}…{bounds[1][1]}"
             raise ArtifactError.of(f"{where}: divisor", got, "1 or more", "Add one, or clip before this op.")
+        if not 0 <= self.shift <= MAX_SHIFT:
+            raise ArtifactError.of(f"{where}: shift", self.shift, f"0…{MAX_SHIFT}", "Mend the export.")
         top = max(abs(bounds[0][0]), abs(bounds[0][1]))
         Requant(np.array([1 << self.shift]), 0, self.lo, self.hi).check(where, 1, (-top, top))
         return _broadcast(where, shapes), (self.lo, self.hi)
@@ -210,7 +212,8 @@ class Reshape(Op):
         return shape, bounds[0]
 
     def run(self, xs: Sequence[np.ndarray], mac: Mac) -> np.ndarray:
-        return xs[0].reshape(len(xs[0]), *self.shape)
+        shape = np.empty(xs[0].shape[1:], np.int8).reshape(self.shape).shape  # −1 is unclear in an empty batch
+        return xs[0].reshape(len(xs[0]), *shape)
 
 
 @dataclass(frozen=True, eq=False)
