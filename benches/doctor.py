@@ -111,6 +111,10 @@ def tools() -> list[Tool]:
         Tool("opensta", partial(_program, ("sta",), "-version"), False, "cell timing and power", "apt install opensta"),
         Tool("berkeley-abc", partial(_program, ("berkeley-abc", "abc"), "-h"), False, "an alternative LUT mapper",
              "apt install berkeley-abc (yosys brings one)"),
+        Tool("openjij", partial(_package, "openjij"), False, "X-ResQ's kernels beside one more peer",
+             "pip install 'hwsim[rivals]'"),
+        Tool("sionna", partial(_package, "sionna-no-rt"), False, "X-ResQ's detectors beside Sionna's, in the tests",
+             "pip install 'hwsim[sionna]'"),
         Tool("AVX-512 VBMI", _vbmi, False, "the in-register table kernel; others use the portable one",
              "a CPU that has it (Ice Lake, Zen 4 or later)"),
     ]  # fmt: skip
