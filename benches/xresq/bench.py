@@ -1,7 +1,8 @@
 """X-ResQ from radio channel to annealer and FPGA: what runs in which profile, in order.
 
-quick: the Ising form exact and fast → kernels beside dwave-samplers → six copies on the annealer's stand-in → the
-detectors in software up to 1024 × 1024 → RTL equal to its model → plots. full takes more errors and more SNRs.
+quick: the Ising form exact and fast → kernels beside their peers → six copies on the annealer's stand-in → the
+detectors in software, the time each takes, and up to 1024 × 1024 → RTL equal to its model → plots. full takes more
+errors and more vectors.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benches.runner import Context
-from benches.xresq import annealer, chip, digital, embedding, kernels, mapping, plots
+from benches.xresq import annealer, chip, digital, effort, embedding, kernels, mapping, plots, scaling
 
 Readout = Literal["all", "winner"]
 
@@ -27,6 +28,9 @@ class Config:
         qpu_chunks, min_vectors: limits of its Monte Carlo, chunks of 80 vectors.
         tune_chunks, level_chunks: chunks of 40 and 80 vectors that choose s_p, and that compare numbers of levels.
         curve_errors, curve_chunks: exact-ML bit errors, and chunks of 1000 vectors, of the detectors' curves.
+        effort_chunks: chunks of 250, 125 and 25 vectors of the time to BER at 4 × 6, 16 × 16 and 64 × 64.
+        effort_qpu_chunks: chunks of 80 vectors of the time to BER on the annealer.
+        scaling_chunks: chunks of 1000, 125, 25, 4 and 1 vectors from 4 × 6 to 1024 × 1024.
         chunks_64: chunks of 125 vectors at 64 × 64.
         trials_1024: vectors at 1024 × 1024.
         structured_sweeps: sweeps of the timed reverse anneal at 1024 × 1024.
@@ -46,6 +50,9 @@ class Config:
     level_chunks: int = 20
     curve_errors: int = 200
     curve_chunks: int = 8
+    effort_chunks: tuple[int, ...] = (16, 8, 8)
+    effort_qpu_chunks: int = 8
+    scaling_chunks: tuple[int, ...] = (4, 8, 16, 4, 2)
     chunks_64: int = 32
     trials_1024: int = 4
     structured_sweeps: int = 10
@@ -59,11 +66,13 @@ class Config:
 PROFILES = {
     "smoke": Config(
         rounds=2, snrs="14", reads=20, qpu_chunks=1, min_vectors=40, tune_chunks=1, level_chunks=1, curve_chunks=1,
-        curve_errors=20, chunks_64=0, trials_1024=0, speed=False, rtl_runs=10, rtl_large=False, chip_vectors=100,
+        curve_errors=20, effort_chunks=(1,), effort_qpu_chunks=1, scaling_chunks=(1, 1), chunks_64=0, trials_1024=0,
+        speed=False, rtl_runs=10, rtl_large=False, chip_vectors=100,
     ),
     "quick": Config(),
     "full": Config(
-        curve_errors=400, curve_chunks=16, chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
+        curve_errors=400, curve_chunks=16, effort_chunks=(40, 16, 24), effort_qpu_chunks=16,
+        scaling_chunks=(16, 64, 160, 50, 16), chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
         synthesis=True,
     ),
 }  # fmt: skip
@@ -89,6 +98,12 @@ def run(ctx: Context[Config]) -> None:
         if stage.todo:
             stage.outcome = digital.curves(ctx)
     drawn["digital"] = stage.outcome
+    drawn["effort"] = _effort(ctx, drawn.pop("s_p"))
+    with ctx.stage("from 4 × 6 to 1024 × 1024") as stage:
+        if stage.todo:
+            stage.outcome = scaling.measure(ctx)
+    scaling.tabulate(ctx, stage.outcome)
+    drawn["scaling"] = stage.outcome
     if config.chunks_64 and config.trials_1024:
         with ctx.stage("64 × 64 and 1024 × 1024") as stage:
             if stage.todo:
@@ -114,11 +129,21 @@ def _annealer(ctx: Context[Config]) -> dict[str, Any]:
     with ctx.stage("4 × 6, 16-QAM on the annealer") as stage:
         if stage.todo:
             stage.outcome = annealer.link(ctx, s_p["reverse"])
-    drawn = {"link": stage.outcome}
+    drawn = {"link": stage.outcome, "s_p": s_p}
     with ctx.stage("few reads") as stage:
         if stage.todo:
             stage.outcome = annealer.read_limited(ctx, s_p)
     return {**drawn, "levels": stage.outcome}
+
+
+def _effort(ctx: Context[Config], s_p: dict[str, float]) -> list[effort.Panel]:
+    """Time to BER on the annealer and in software."""
+    with ctx.stage("time to BER") as stage:
+        if stage.todo:
+            stage.outcome = effort.stored(effort.on_annealer(ctx, s_p) + effort.digital(ctx))
+    panels = [effort.Panel(**panel) for panel in stage.outcome]
+    effort.tabulate(ctx, panels)
+    return panels
 
 
 def verilog(

@@ -112,6 +112,23 @@ def level_counts(
     return {label: _counts(problems, levels[:, i]) for i, label in enumerate(labels)}
 
 
+def read_counts(
+    snr_db: float, seed: int, vectors: int, chunk: int, methods: Mapping[str, Mapping[str, Any]], reads: Sequence[int]
+) -> dict[str, dict[str, float]]:
+    """Counts of exact ML, ``ml``, and of each method after the first r reads of all its copies: ``label r``.
+
+    Reads are independent, so the first r of many are a run of r.
+    """
+    problems = Link(4, 6, "16qam", snr_db).problems(seed, chunk, vectors)
+    found = {"ml": _counts(problems, sphere(problems.received).levels)}
+    for label, method in methods.items():
+        shares = [(method["levels"], count) for count in reads]
+        asked = {**method, "reads": max(reads)}
+        levels = np.stack(list(_answers(problems, asked, shares, station_seed(seed, chunk, f"{label} by reads"))))
+        found |= {f"{label} {count}": _counts(problems, levels[:, i]) for i, count in enumerate(reads)}
+    return found
+
+
 def _counts(problems: Problems, levels: np.ndarray) -> dict[str, float]:
     wrong = (bits_of_levels(problems.received.mod, levels) != problems.bits).sum(axis=1)
     return Counts.of(wrong, problems.bits.shape[1]).stored()
