@@ -90,14 +90,12 @@ class Column(wiring.Component):
         """Encoders, then popcounts and decoder or one heap, with the cuts between them."""
         cuts, n_bits, nx = self.arch.registers, self.encoding.n_bits, len(self.plan.cells.x_code)
         cells = [self._encoder(m, x[r * nx : (r + 1) * nx], w[r], r, platform) for r in range(self.arch.rows)]
-        bits: Value = Cat(*cells)
         if "encoder" in cuts:
-            bits = self._register(m, bits, "bits")
+            cells = [self._register(m, cell, f"bits{r}") for r, cell in enumerate(cells)]
         if (counter := self.plan.counter) is None:
-            return self._sum(m, bits, "heap", "heap", platform)
-        counts = [
-            compress(m, counter, Cat(*(bits[k::n_bits])), platform, "popcount", f"popcount_{k}") for k in range(n_bits)
-        ]
+            return self._sum(m, Cat(*cells), "heap", "heap", platform)
+        columns = [Cat(*(cell[k] for cell in cells)) for k in range(n_bits)]
+        counts = [compress(m, counter, bits, platform, "popcount", f"popcount_{k}") for k, bits in enumerate(columns)]
         bits = self._register(m, Cat(*counts), "counts") if "counts" in cuts else Cat(*counts)
         return self._sum(m, bits, "decoder", "decoder", platform)
 
