@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amaranth import ClockSignal, Instance, Module, Value
+from amaranth import ClockSignal, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 
 from rtl.lib.compressor import ADDERS, ADDERS_FILE
@@ -24,15 +24,17 @@ class Shared:
             design = to_verilog(make(), f"{getattr(platform, 'top', 'top')}_{name}")
             for file, text in design.sources.items():
                 platform.add_file(file, ADDERS if file == ADDERS_FILE else text)
-            self._module, self._clocked = design.top, design.clock is not None
+            self._module = design.top
+            domain = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+            has = {"i_clk": design.clock, "i_rst": design.reset}
+            self._domain = {port: signal for port, signal in domain.items() if has[port]}
 
     def place(self, m: Module, name: str, inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> None:
         """Add one as submodule `name`: `inputs` drive its input ports, `outputs` take its output ports."""
         if self._module:
             ports = {f"i_{port}": value for port, value in inputs.items()}
             ports |= {f"o_{port}": value for port, value in outputs.items()}
-            clock = {"i_clk": ClockSignal()} if self._clocked else {}
-            m.submodules[name] = Instance(self._module, **ports, **clock)
+            m.submodules[name] = Instance(self._module, **ports, **self._domain)
             return
         m.submodules[name] = unit = self._make()
         m.d.comb += [Value.cast(getattr(unit, port)).eq(value) for port, value in inputs.items()]
