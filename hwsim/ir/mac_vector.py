@@ -121,7 +121,7 @@ class Table(Op):
 
 @dataclass(frozen=True, eq=False)
 class Rescale(Op):
-    """y = requantise(x): another scale or range, channels along `axis` (of the shape without batch)."""
+    """y = requantise(x): another scale or range, channels along `axis` (of the shape without batch; [] has one)."""
 
     type: ClassVar[str] = "rescale"
     requant: Requant
@@ -130,8 +130,9 @@ class Rescale(Op):
     def check(
         self, where: str, shapes: Sequence[Shape], bounds: Sequence[Bounds], units: Units
     ) -> tuple[Shape, Bounds]:
-        _need_axis(where, self.axis, shapes[0])
-        return shapes[0], self.requant.check(where, shapes[0][self.axis], bounds[0])
+        if shapes[0]:
+            _need_axis(where, self.axis, shapes[0])
+        return shapes[0], self.requant.check(where, shapes[0][self.axis] if shapes[0] else 1, bounds[0])
 
     def run(self, xs: Sequence[np.ndarray], mac: Mac) -> np.ndarray:
         return self.requant(xs[0], self.axis + 1 if self.axis >= 0 else self.axis)

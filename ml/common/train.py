@@ -40,6 +40,7 @@ class FitConfig:
     """Optimiser and schedule.
 
     lr falls from `lr` to `lr·final` by half a cosine over all steps after `warmup` epochs of linear rise.
+    optimiser: "adamw" with `betas`, or "sgd" with `momentum`.
 
     Raises:
         UsageError: a value outside its range.
@@ -53,11 +54,21 @@ class FitConfig:
     final: float = 0.0
     label_smoothing: float = 0.0
     check_every: int = 1
+    optimiser: str = "adamw"
+    momentum: float = 0.9
 
     def __post_init__(self) -> None:
+        if self.optimiser not in ("adamw", "sgd"):
+            raise UsageError.of("optimiser", repr(self.optimiser), "'adamw' or 'sgd'", "Change it.")
         for name, good in (("epochs", self.epochs >= 1), ("lr", self.lr > 0), ("check_every", self.check_every >= 1)):
             if not good:
                 raise UsageError.of(f"{name} out of range", getattr(self, name), "a positive number", "Change it.")
+
+    def build(self, groups: Any) -> torch.optim.Optimizer:
+        """The optimiser over parameters or parameter groups (a group's own "lr" keeps its ratio to `lr`)."""
+        if self.optimiser == "sgd":
+            return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, fused=True)
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of step `step` (0-based) of an epoch-wise total of `steps` an epoch."""
@@ -121,9 +132,7 @@ class Trainer:
         self.model, self.batches, self.evaluate, self.config = model, batches, evaluate, config
         self.checkpoint, self.on_epoch, self.progress = checkpoint, on_epoch, progress
         groups = parameters(model) if parameters else model.parameters()
-        self.optimiser = torch.optim.AdamW(
-            groups, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimiser = config.build(groups)
         for group in self.optimiser.param_groups:
             group["base"] = group["lr"] / config.lr
         self.result = FitResult()

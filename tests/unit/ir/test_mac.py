@@ -211,6 +211,12 @@ def test_rounding_is_half_up_and_saturates():
     assert requant(ints(-5, -4, -3, -2, -1, 0, 1, 2, 3, 4)).tolist() == [-2, -2, -1, -1, 0, 0, 1, 1, 2, 2]
 
 
+def test_single_numbers_are_rescaled_too():
+    network = net(Reshape((0,), ()), Rescale((1,), Requant(ints(3), 1, -9, 9)), inputs=(Input((1,), -4, 3),))
+    assert network.shapes[-1] == ()
+    assert network.reference(np.array([[2], [-1]])).tolist() == [3, -1]
+
+
 def test_features_become_codes():
     assert SMALL.quantise(np.full((1, 2, 4, 4), 0.25))[0].max() == 0  # half to even
     assert SMALL.quantise(np.full((1, 2, 4, 4), 9.0))[0].min() == 3
