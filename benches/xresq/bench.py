@@ -52,7 +52,7 @@ class Config:
     curve_chunks: int = 8
     effort_chunks: tuple[int, ...] = (16, 8, 8)
     effort_qpu_chunks: int = 8
-    scaling_chunks: tuple[int, ...] = (4, 8, 16, 4, 2)
+    scaling_chunks: tuple[int, ...] = (4, 8, 16, 24, 32)
     chunks_64: int = 32
     trials_1024: int = 4
     structured_sweeps: int = 10
@@ -71,8 +71,8 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        curve_errors=400, curve_chunks=16, effort_chunks=(40, 16, 24), effort_qpu_chunks=16,
-        scaling_chunks=(16, 64, 160, 50, 16), chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
+        curve_errors=400, curve_chunks=16, effort_chunks=(24, 8, 12), effort_qpu_chunks=12,
+        scaling_chunks=(16, 64, 120, 100, 100), chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
         synthesis=True,
     ),
 }  # fmt: skip

@@ -64,9 +64,10 @@ def _kernels(ctx: Context[Any], rates: Series) -> None:
         axes, width = figure.subplots(), 0.8 / len(rates)
         for i, (name, rows) in enumerate(rates.items()):
             places = [k + (i - (len(rates) - 1) / 2) * width for k in range(len(rows))]
-            axes.bar(places, [rate / 1e6 for _, rate in rows], width, label=_NAMES.get(name, name))
+            bars = axes.bar(places, [rate / 1e6 for _, rate in rows], width, label=_NAMES.get(name, name))
+            axes.bar_label(bars, fmt="%.0f", fontsize=8)
         sizes = [f"{n:g}" for n, _ in rates["ours"]]
-        axes.set(xlabel="spins", ylabel="million spin updates a second", yscale="log")
+        axes.set(xlabel="spins", ylabel="million spin updates a second", yscale="log", ylim=(1, None))
         axes.set_xticks(range(len(sizes)), sizes)
         axes.legend()
 
@@ -98,19 +99,19 @@ def _scaling(ctx: Context[Any], rows: Sequence[scaling.Row]) -> None:
     caption = "16-QAM at 19 dB by size. Hollow triangles: upper 95 % limits where no bit was wrong."
     with ctx.plot("scaling", caption, 9.6, 3.8) as figure:
         left, right = figure.subplots(1, 2)
-        for name in names:
+        for i, name in enumerate(names):
             style, mine = _style(name), [row for row in rows if row[1] == name]
             places = [sizes.index(row[0]) for row in mine]
             label = "K-best-64" if name == "kbest" else _NAMES.get(name, name)
-            left.semilogy(places, [row[2] or row[4] for row in mine], label=label, **style)
+            left.semilogy(places, [row[2] or float("nan") for row in mine], label=label, **style)
             none = [(x, row[4]) for x, row in zip(places, mine, strict=True) if not row[2]]
             if none:
-                left.plot(*zip(*none, strict=True), "v", ms=7, mfc="white", color=style["color"], zorder=5)
+                left.plot(*zip(*none, strict=True), "v", ms=7, mfc="white", color=style["color"], zorder=20 - i)
             right.semilogy(places, [row[5] for row in mine], **style)
         left.set(ylabel="bit error rate")
         right.set(ylabel="CPU ms a vector, one thread")
         for axes in (left, right):
-            axes.set_xticks(range(len(sizes)), [size.replace("x", " × ") for size in sizes])
+            axes.set_xticks(range(len(sizes)), [size.replace("x", " × ") for size in sizes], fontsize=7)
         _legend(figure, [left])
 
 
