@@ -79,9 +79,7 @@ class QuantModel(nn.Module):
         net = emitter.net
         if not net.ops:
             raise UsageError.of("the model", "no operation", "at least one", "Convert a model that computes.")
-        return EncodedMac(
-            tuple(inputs), tuple(net.encodings), tuple(net.ops), self.n_classes, output.step, dict(self.meta)
-        )
+        return net.finish(output, self.n_classes, self.meta)
 
     def array_layers(self) -> Iterator[tuple[str, ArrayLayer]]:
         """(name, layer) of every layer with stationary weights, in order of the graph."""

@@ -8,70 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from hwsim.ir.encoding import Encoding
 from hwsim.ir.errors import UsageError
 from hwsim.ir.mac import Input
-from hwsim.ir.mac_ops import Bounds, Conv, Linear, MatMul, Op, Requant, Shape, Units
-from hwsim.ir.mac_vector import Add, Concat, Const, Divide, Mul, Reduce, Rescale, Reshape, Table, Transpose
+from hwsim.ir.mac_build import WIDE, Builder, Value, fixed_point
+from hwsim.ir.mac_ops import Conv, Linear, MatMul, Op, Requant, Shape
+from hwsim.ir.mac_vector import Add, Concat, Divide, Mul, Reduce, Rescale, Reshape, Table, Transpose
 from ml.common.quantised.graph import Step, affine
 from ml.common.quantised.kinds import describe
 from ml.common.quantised.layers import ArrayLayer, QuantConv2d, QuantMatMul
-from ml.common.quantised.scale import Scale, fixed_point
+from ml.common.quantised.scale import Scale
 
 EXP_BITS = 15  # e^0 of a softmax is 2^15
 DIVIDE_BITS = 20  # fraction bits of a quotient before it is rounded to its scale
 CONST_TOP = (1 << 15) - 1  # largest code of a scalar operand
-WIDE: Bounds = (-(1 << 40), 1 << 40)
-
-
-class Value(NamedTuple):
-    """A value of the network being written: number, and what one code stands for."""
-
-    number: int
-    step: float
-
-
-class Builder:
-    """IR operations while they are written."""
-
-    def __init__(self, inputs: Sequence[Input]) -> None:
-        self.inputs = tuple(inputs)
-        self.ops: list[Op] = []
-        self.encodings: list[Encoding] = []
-        self.largest: list[int] = []
-        self.shapes: list[Shape] = [tuple(i.shape) for i in inputs]
-        self.bounds: list[Bounds] = [(i.lo, i.hi) for i in inputs]
-
-    def unit(self, encoding: Encoding) -> int:
-        """Index of a product unit; the same object is stored once."""
-        for i, known in enumerate(self.encodings):
-            if known is encoding:
-                return i
-        self.encodings.append(encoding)
-        self.largest.append(int(np.abs(encoding.table).max()))
-        return len(self.encodings) - 1
-
-    def add(self, op: Op, step: float) -> Value:
-        """Append an operation; raises `ArtifactError` when it breaks a rule."""
-        units = Units(
-            tuple(e.x_range for e in self.encodings), tuple(e.w_range for e in self.encodings), tuple(self.largest)
-        )
-        shapes, bounds = [self.shapes[v] for v in op.inputs], [self.bounds[v] for v in op.inputs]
-        shape, bound = op.check(f"op {len(self.ops)} ({op.type})", shapes, bounds, units)
-        self.ops.append(op)
-        self.shapes.append(shape)
-        self.bounds.append(bound)
-        return Value(len(self.shapes) - 1, step)
-
-    def top(self, value: Value) -> int:
-        """Largest magnitude of a value."""
-        return max(abs(b) for b in self.bounds[value.number])
 
 
 class Emitter:
@@ -129,25 +84,13 @@ class Emitter:
         return self.values[node.name]
 
     def shape(self, value: Value) -> Shape:
-        return self.net.shapes[value.number]
+        return self.net.shape(value)
 
     def requant(self, ratio: Any, largest: int, node: fx.Node) -> Requant:
         """From sums to the node's scale: ratio = Δ of the sums / Δ."""
         _, lo, hi = self.out(node)
         mult, shift = fixed_point(ratio, largest)
         return Requant(mult, shift, lo, hi)
-
-    def rescaled(self, value: Value, step: float, lo: int, hi: int) -> Value:
-        """The value in another scale and range; itself when nothing changes."""
-        low, high = self.net.bounds[value.number]
-        if step == value.step and lo <= low and high <= hi:
-            return value
-        mult, shift = fixed_point(np.array([value.step / step]), self.net.top(value))
-        return self.net.add(Rescale((value.number,), Requant(mult, shift, lo, hi)), step)
-
-    def constant(self, array: np.ndarray, step: float) -> Value:
-        """A fixed tensor of codes."""
-        return self.net.add(Const((0,), array.astype(np.int64)), step)
 
 
 def _layer(e: Emitter, node: fx.Node) -> Value:
@@ -187,7 +130,7 @@ def _const(e: Emitter, node: fx.Node) -> Value:
     for name in str(node.target).split("."):
         value = getattr(value, name)
     codes = (value.detach().double() / step).round().clamp(lo, hi).cpu().numpy()
-    return e.constant(codes.reshape(codes.shape or (1,)), step)
+    return e.net.constant(codes.reshape(codes.shape or (1,)), step)
 
 
 def _pair(e: Emitter, node: fx.Node) -> tuple[Value, Value]:
@@ -195,7 +138,7 @@ def _pair(e: Emitter, node: fx.Node) -> tuple[Value, Value]:
     made: list[Value] = []
     for arg in node.args[:2]:
         if isinstance(arg, int | float):
-            made.append(e.constant(np.array([np.sign(arg) * CONST_TOP]), max(abs(arg), 1e-30) / CONST_TOP))
+            made.append(e.net.constant(np.array([np.sign(arg) * CONST_TOP]), max(abs(arg), 1e-30) / CONST_TOP))
         else:
             made.append(e.operand(arg, node))
     ranks = [len(e.shape(v)) for v in made]
@@ -239,9 +182,9 @@ def _div(e: Emitter, node: fx.Node) -> Value:
     if isinstance(node.args[1], int | float):
         return _scaled(e, node, e.operand(node.args[0], node), 1.0 / float(node.args[1]))
     (a, b), (step, lo, hi) = _pair(e, node), e.out(node)
-    b = e.rescaled(b, b.step, 1, max(e.net.bounds[b.number][1], 1))
+    b = e.net.rescaled(b, b.step, 1, max(e.net.bounds[b.number][1], 1))
     quotient = e.net.add(Divide((a.number, b.number), DIVIDE_BITS, *WIDE), a.step / b.step / 2**DIVIDE_BITS)
-    return e.rescaled(quotient, step, lo, hi)
+    return e.net.rescaled(quotient, step, lo, hi)
 
 
 def _table(e: Emitter, node: fx.Node) -> Value:
@@ -270,7 +213,7 @@ def _call(node: fx.Node, value: Tensor, rest: Any) -> Tensor:
 
 def _relu(e: Emitter, node: fx.Node) -> Value:
     x = e.operand(node.args[0], node)
-    return e.rescaled(x, x.step, 0, max(e.net.bounds[x.number][1], 0))
+    return e.net.rescaled(x, x.step, 0, max(e.net.bounds[x.number][1], 0))
 
 
 def _same(e: Emitter, node: fx.Node) -> Value:
@@ -297,7 +240,7 @@ def _cat(e: Emitter, node: fx.Node) -> Value:
     step, lo, hi = e.out(node)
     parts: Any = node.args[0]
     axis = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0))  # type: ignore[arg-type]
-    values = [e.rescaled(e.operand(part, node), step, lo, hi) for part in parts]
+    values = [e.net.rescaled(e.operand(part, node), step, lo, hi) for part in parts]
     axis = axis % (len(e.shape(values[0])) + 1)
     if axis == 0:
         raise UsageError.of(f"{describe(e.graph, node)}: axis", 0, "another axis", "Leave the batch alone.")
@@ -331,7 +274,7 @@ def _batchnorm(e: Emitter, node: fx.Node) -> Value:
     mult, shift = fixed_point(gain * x.step / fine, e.net.top(x))
     scaled = e.net.add(Rescale((x.number,), Requant(mult, shift, *WIDE), 0), fine)
     codes = np.rint(offset / fine).reshape(-1, *[1] * (len(e.shape(x)) - 1))
-    return e.net.add(Add((scaled.number, e.constant(codes, fine).number), (1, 1), 8, lo, hi), step)
+    return e.net.add(Add((scaled.number, e.net.constant(codes, fine).number), (1, 1), 8, lo, hi), step)
 
 
 _EMIT: dict[str, Callable[[Emitter, fx.Node], Value]] = {

@@ -8,9 +8,10 @@ import numpy as np
 from torch import fx
 
 from hwsim.ir.errors import UsageError
+from hwsim.ir.mac_build import WIDE, Value
 from hwsim.ir.mac_ops import Requant
 from hwsim.ir.mac_vector import Pool, Reduce, Reshape
-from ml.common.quantised.emit import _EMIT, WIDE, Emitter, Value
+from ml.common.quantised.emit import _EMIT, Emitter
 from ml.common.quantised.kinds import describe
 
 Pair = tuple[int, int]

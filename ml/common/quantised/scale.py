@@ -16,9 +16,6 @@ from torch import Tensor, nn
 
 from hwsim.ir.errors import ShapeError
 
-MULT_BITS = 24  # of requantisation factors: 16 below the rounding of an 8-bit code
-_SUM_BITS = 61  # products of sums and factors stay below 2^61
-_MAX_SHIFT = 48
 _SMALLEST = 1e-8  # keeps a range positive while it is trained
 
 
@@ -96,21 +93,3 @@ def weight_steps(weight: Tensor, top: int, per_channel: bool) -> Tensor:
     w = weight.detach().abs()
     largest = w.flatten(1).amax(1) if per_channel else w.max().reshape(1)
     return (largest.clamp(min=_SMALLEST) / top).reshape(-1, *[1] * (weight.ndim - 1))
-
-
-def fixed_point(ratio: np.ndarray, largest: int) -> tuple[np.ndarray, int]:
-    """(mult int64 [n], shift) with mult / 2^shift ≈ ratio, for sums up to `largest`: as many bits as fit.
-
-    Example:
-        >>> mult, shift = fixed_point(np.array([0.75]), 1 << 20)
-        >>> float(mult[0]) / 2**shift
-        0.75
-    """
-    ratio = np.atleast_1d(np.asarray(ratio, np.float64))
-    top = float(np.abs(ratio).max())
-    if top == 0:
-        return np.zeros(len(ratio), np.int64), 0
-    bits = min(MULT_BITS, _SUM_BITS - int(largest).bit_length())
-    shift = int(np.floor(bits - np.log2(top))) - 1
-    shift = max(min(shift, _MAX_SHIFT), 0)
-    return np.rint(np.ldexp(ratio, shift)).astype(np.int64), shift

@@ -14,9 +14,10 @@ from hwsim.encodingnet.encodings import exact, truncated
 from hwsim.ir import io
 from hwsim.ir.errors import ArtifactError, ShapeError, UsageError
 from hwsim.ir.mac import EncodedMac
+from hwsim.ir.mac_build import fixed_point
 from ml.common.convert import convert, quantise
 from ml.common.mac_torch import TorchMac
-from ml.common.quantised.scale import Scale, fixed_point
+from ml.common.quantised.scale import Scale
 
 EXACT, T40 = exact(8, 8), truncated(8, 8, n_bits=40, fit="weights", fraction=4)
 
