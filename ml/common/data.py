@@ -25,9 +25,12 @@ from .datasets.cifar import load_cifar10_subset
 from .datasets.dataset import Dataset, Progress, Source, Split, stratified_indices
 from .datasets.digits import load_digits
 from .datasets.distilled import load_distilled
+from .datasets.fashion import load_fashion_mnist
 from .datasets.jets import load_tables, load_test1000
 from .datasets.jets_toy import load_jets_toy
 from .datasets.mnist import load_mnist
+from .datasets.moving_bars import load_moving_bars
+from .datasets.nmnist import load_nmnist
 from .datasets.openml import load_openml_jets
 from .datasets.store import UnreachableError, local_only, log
 
@@ -54,10 +57,19 @@ _LOADERS: dict[str, Loader] = {
     "kanele_openml_tables": load_tables,
     "jsc_distilled": load_distilled,
     "jets_toy": lambda root, progress: load_jets_toy(),
+    "fashion_mnist": load_fashion_mnist,
+    "nmnist": load_nmnist,
+    "moving_bars": lambda root, progress: load_moving_bars(),
 }
 
 # What stands in for a data set that can't be had, when the caller allows it.
-_STAND_INS = {"mnist": "digits", "jsc_openml": "jets_toy", "jsc_distilled": "jets_toy"}
+_STAND_INS = {
+    "mnist": "digits",
+    "fashion_mnist": "digits",
+    "nmnist": "moving_bars",
+    "jsc_openml": "jets_toy",
+    "jsc_distilled": "jets_toy",
+}
 
 
 def names() -> tuple[str, ...]:

@@ -16,7 +16,8 @@ Labels = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]
 """Called as ``progress(done, total, note)``; `total` is 0 while it is unknown."""
 
-Source = Literal["$HWSIM_DATA", "cache", "download", "embedded"]
+Source = Literal["$HWSIM_DATA", "cache", "system", "download", "embedded"]
+"""`system`: a package of the operating system put it where it keeps data sets."""
 
 
 class Split(NamedTuple):
