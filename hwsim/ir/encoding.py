@@ -145,6 +145,21 @@ class Encoding(Artifact):
         return self.wide_bits(x[:, 0], x[:, 1]).astype(np.int64) @ self.position_weights + self.bias
 
     @cached_property
+    def stationary(self) -> np.ndarray:
+        """bool [M]: wide bits whose gates read w alone; their weighted sum is constant while the weights stay."""
+        gates = self.gates
+        moves = np.arange(gates.n_inputs + gates.n_nodes) < self.x_bits
+        for i in range(gates.n_nodes):
+            moves[gates.n_inputs + i] = moves[gates.fan_in[gates.offsets[i] : gates.offsets[i + 1]]].any()
+        return ~(moves[gates.outputs] & (gates.outputs >= 0))
+
+    def stationary_sums(self, w: np.ndarray) -> np.ndarray:
+        """int64, shape of w: bias + Σ s_k·b_k over the stationary bits, for weight codes w of any shape."""
+        column = self.bit_tables[self.stationary, 0, :].astype(np.int64)
+        table = self.position_weights[self.stationary] @ column + self.bias
+        return np.asarray(table)[self.check_codes(w, "w")]
+
+    @cached_property
     def bit_tables(self) -> np.ndarray:
         """uint8 [M, 2^a, 2^b]: every wide bit for every pair of bit patterns."""
         a, b = 1 << self.x_bits, 1 << self.w_bits
