@@ -92,9 +92,14 @@ class Events:
 
     def repeated(self) -> str | None:
         """Place of an event whose address was already used at that time in its sample, or None."""
-        keys = np.stack([np.repeat(np.arange(self.batch), np.diff(self.offsets)), self.time, self.address])
-        order = np.lexsort(keys[::-1])
-        same = (np.diff(keys[:, order], axis=1) == 0).all(axis=0)
+        slot = np.repeat(np.arange(self.batch, dtype=np.int64), np.diff(self.offsets)) << 31 | self.time
+        new = np.concatenate([[True], slot[1:] != slot[:-1]])
+        key = np.cumsum(new) << 31 | self.address
+        rises = key[1:] > key[:-1]
+        if rises.all():
+            return None  # already sorted by address in every slot
+        order = np.argsort(key, kind="stable")
+        same = key[order][1:] == key[order][:-1]
         return self.place(int(order[1:][same].min())) if same.any() else None
 
     def samples(self, first: int, last: int) -> Events:

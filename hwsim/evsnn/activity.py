@@ -1,0 +1,100 @@
+"""What a run did: events of every kind counted a layer, cycles of the core, packets and hops on the mesh.
+
+| counter | counts |
+|---|---|
+| syn_fwd | synapses that an event was added through |
+| neuron_access | (neuron, step) visits of clocked neurons; (neuron, tick) of window neurons |
+| neuron_update | those with a state, current or bias other than 0 (SANA-FE's rule for Loihi); window: all visits |
+| spike | fired neurons |
+| packet | events between cores, one a destination core; input events and, of one core, none else |
+| hop_ew, hop_ns, hop | mesh links that packets cross: east-west, north-south, both |
+| err_pair | (event, active neuron) pairs of learning |
+| weight_rd, weight_wr | weights read (forward and learning) and written |
+| state_rd, state_wr | words of neuron state read and written: one a synapse, one a visit |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hwsim.core.counters import Counters
+from hwsim.ir.arch.evsnn import EvsnnArch, LayerActivity
+from hwsim.ir.spiking import Layer, SpikingNet
+
+COUNTERS = (
+    "syn_fwd", "neuron_access", "neuron_update", "spike", "packet", "hop", "hop_ew", "hop_ns", "err_pair", "weight_rd",
+    "weight_wr", "state_rd", "state_wr",
+)  # fmt: skip
+
+
+def forward_counters(layer: Layer, syn: int, access: int, update: int, spikes: int) -> Counters:
+    """Counts of a layer's forward pass; packets and hops are added by `with_traffic`."""
+    words = syn + access
+    weights = 0 if layer.population.kind == "pool" else syn
+    return Counters(
+        syn_fwd=syn, neuron_access=access, neuron_update=update, spike=spikes, packet=0, hop=0, hop_ew=0, hop_ns=0,
+        err_pair=0, weight_rd=weights, weight_wr=0, state_rd=words, state_wr=words,
+    )  # fmt: skip
+
+
+def stalls_of(address: np.ndarray, slot: np.ndarray, slots: int, steps: int, lanes: int) -> np.ndarray:
+    """int64 [batch]: Σ over (step, word) of max(0, spikes − 1), for spikes sorted by slot, then address."""
+    batch = slots // steps
+    if not len(address):
+        return np.zeros(batch, np.int64)
+    word = slot.astype(np.int64) << 32 | address // lanes
+    again = np.concatenate([[False], word[1:] == word[:-1]])
+    return np.bincount(slot[again] // steps, minlength=batch).astype(np.int64)
+
+
+def groups_of(layer: Layer, arch: EvsnnArch, address: np.ndarray, sample: np.ndarray, batch: int) -> np.ndarray:
+    """int64 [batch]: cycles that add the weights of these events."""
+    cost = -(-layer.synapse.fan_out() // (arch.lanes * arch.cores_of(layer.population.n)))
+    return np.bincount(sample, cost[address], minlength=batch).astype(np.int64)
+
+
+def traffic(net: SpikingNet, arch: EvsnnArch, inputs: np.ndarray, spikes: Sequence[np.ndarray]) -> list[Counters]:
+    """Packets and hops into every layer.
+
+    Args:
+        inputs: int64 [n_inputs], events of each address; they enter at the mesh's corner (0, 0).
+        spikes: int64 [n] of every layer but the last.
+    """
+    out, first, at = [], 0, [(0, 0)]
+    counts, share = inputs, np.zeros(len(inputs), np.int64)
+    for layer, fired in zip(net.layers, [*spikes, np.zeros(0, np.int64)], strict=True):
+        cores = arch.cores_of(layer.population.n)
+        to = [arch.place(first + c) if arch.neurons_per_core else (0, 0) for c in range(cores)]
+        sent = np.bincount(share, counts, minlength=len(at)).astype(np.int64)
+        packets = ew = ns = 0
+        for place, number in zip(at, sent.tolist(), strict=True):
+            if not arch.neurons_per_core and first:
+                break
+            packets += number * len(to)
+            ew += number * sum(abs(place[0] - x) for x, _ in to)
+            ns += number * sum(abs(place[1] - y) for _, y in to)
+        out.append(Counters(packet=packets, hop=ew + ns, hop_ew=ew, hop_ns=ns))
+        counts, at, first = fired, to, first + cores
+        share = np.arange(layer.population.n) // -(-layer.population.n // cores)
+        share = share[: len(fired)]
+    return out
+
+
+def summed(parts: Sequence[Counters]) -> Counters:
+    """All layers together."""
+    total = Counters(**dict.fromkeys(COUNTERS, 0))
+    for part in parts:
+        total = total + part
+    return total
+
+
+def neuron_counts(address: np.ndarray, n: int) -> np.ndarray:
+    """int64 [n]: events of every address."""
+    return np.bincount(address, minlength=n).astype(np.int64)
+
+
+__all__ = [
+    "COUNTERS", "LayerActivity", "forward_counters", "groups_of", "neuron_counts", "stalls_of", "summed", "traffic",
+]  # fmt: skip
