@@ -69,7 +69,7 @@ def _kernels(ctx: Context[Any], rates: Series) -> None:
         sizes = [f"{n:g}" for n, _ in rates["ours"]]
         axes.set(xlabel="spins", ylabel="million spin updates a second", yscale="log", ylim=(1, None))
         axes.set_xticks(range(len(sizes)), sizes)
-        axes.legend()
+        figure.legend(loc="outside upper center", ncols=len(rates), fontsize=8)
 
 
 def _effort(ctx: Context[Any], panels: Sequence[effort.Panel]) -> None:
