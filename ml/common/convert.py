@@ -54,14 +54,25 @@ class QuantModel(nn.Module):
     def __init__(self, graph: fx.GraphModule, steps: dict[str, Step], n_classes: int, meta: dict[str, str]) -> None:
         super().__init__()
         self.graph, self.steps, self.n_classes, self.meta = graph, steps, n_classes, meta
+        self._integer: tuple[list[int], TorchMac] | None = None
 
     def forward(self, *x: Tensor) -> Tensor:
         """Real outputs: differentiable ones in training, the integer network's in evaluation."""
         if self.training:
             return self.graph(*x)
-        mac = TorchMac(self.to_ir())
+        mac = self.integer()
         with torch.no_grad():
             return (mac(*mac.quantise(*x)).double() * mac.network.output_scale).to(x[0].dtype)
+
+    def integer(self) -> TorchMac:
+        """The integer network in torch; made again when a parameter has changed."""
+        units = {id(layer.unit.encoding): layer.unit for _, layer in self.array_layers()}
+        state = [*units, *(tensor._version for tensor in (*self.parameters(), *self.buffers()))]
+        if self._integer is None or self._integer[0] != state:
+            network = self.to_ir()
+            mac = TorchMac(network, [units[id(e)] if id(e) in units else Unit(e) for e in network.encodings])
+            self._integer = state, mac
+        return self._integer[1]
 
     def to_ir(self) -> EncodedMac:
         """The integer network of the present parameters.

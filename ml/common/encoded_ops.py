@@ -32,6 +32,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
+from hwsim.encodingnet.emulator import Emulator, emulator
 from hwsim.ir.encoding import Encoding
 from hwsim.ir.errors import UsageError
 
@@ -111,6 +112,11 @@ class Unit:
         """dL/d(s, bias) float32 [M + 1] for h [2^b, n_sets] = dL/dD."""
         d = torch.from_numpy(self._polynomial[1])
         return torch.einsum("ksw,ws->k", d, h.double().cpu()).float()
+
+    @cached_property
+    def plan(self) -> Emulator:
+        """The fastest bit-exact numba kernel for this unit."""
+        return emulator(self.encoding)
 
     def x_index(self, codes: Tensor) -> Tensor:
         """Bit patterns int64 of integer-valued x codes."""
@@ -258,9 +264,14 @@ def exact_gemm(x: Tensor, w: Tensor, unit: Unit) -> Tensor:
         x: int64 codes [t, k].
         w: int64 codes [n, k].
     """
+    if x.device.type == "cpu":
+        return torch.from_numpy(unit.plan(x.numpy(), unit.plan.prepare_weights(w.numpy())))
+    return float_gemm(x, w, unit)
+
+
+def float_gemm(x: Tensor, w: Tensor, unit: Unit) -> Tensor:
+    """`exact_gemm` as one float64 product of integers, for any device."""
     encoding = unit.encoding
-    if x.device.type == "cpu" and (gemm := _numba_gemm()) is not None:
-        return torch.from_numpy(gemm(x.numpy(), w.numpy(), encoding))
     s = encoding.position_weights
     g = unit.w_features(s.astype(np.float64), float(encoding.bias))
     # sums and their parts stay below 2^53 when the weights share no more than their own factor of two
@@ -268,11 +279,3 @@ def exact_gemm(x: Tensor, w: Tensor, unit: Unit) -> Tensor:
     f = torch.from_numpy(unit.x_features).to(x.device)[unit.x_index(x)].flatten(-2)
     h = torch.from_numpy(g / common).to(x.device)[unit.w_index(w)].flatten(-2)
     return (f @ h.T).round().to(torch.int64) * common
-
-
-def _numba_gemm() -> Any:
-    try:
-        from hwsim.encodingnet.emulation import gemm
-    except ImportError:
-        return None
-    return gemm
