@@ -72,7 +72,7 @@ PROFILES = {
     "quick": Config(),
     "full": Config(
         curve_errors=400, curve_chunks=16, effort_chunks=(24, 8, 12), effort_qpu_chunks=12,
-        scaling_chunks=(16, 64, 120, 100, 100), chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
+        scaling_chunks=(16, 64, 120, 96, 72), chunks_64=40, trials_1024=400, level_chunks=30, chip_vectors=4000,
         synthesis=True,
     ),
 }  # fmt: skip
