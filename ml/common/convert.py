@@ -64,8 +64,13 @@ class QuantModel(nn.Module):
         with torch.no_grad():
             return (mac(*mac.quantise(*x)).double() * mac.network.output_scale).to(x[0].dtype)
 
+    def train(self, mode: bool = True) -> QuantModel:
+        """As torch's; the integer network is made again afterwards (fused optimisers leave no other trace)."""
+        self._integer = None
+        return super().train(mode)
+
     def integer(self) -> TorchMac:
-        """The integer network in torch; made again when a parameter has changed."""
+        """The integer network in torch; made again after `train` or `eval`, and when parameters are loaded."""
         units = {id(layer.unit.encoding): layer.unit for _, layer in self.array_layers()}
         state = [*units, *(tensor._version for tensor in (*self.parameters(), *self.buffers()))]
         if self._integer is None or self._integer[0] != state:

@@ -11,7 +11,16 @@ from hwsim.encodingnet.encodings import booth, exact, from_table, truncated
 from hwsim.ir.errors import UsageError
 from hwsim.testing.strategies import generators
 from hwsim.testing.strategies_mac import small_encodings
-from ml.common.encoded_ops import SPAN, Unit, encoded_conv2d, encoded_linear, encoded_matmul, exact_gemm, float_gemm, slopes
+from ml.common.encoded_ops import (
+    SPAN,
+    Unit,
+    encoded_conv2d,
+    encoded_linear,
+    encoded_matmul,
+    exact_gemm,
+    float_gemm,
+    slopes,
+)
 
 UNITS = {
     "exact": exact(8, 8),
