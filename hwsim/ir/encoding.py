@@ -139,9 +139,9 @@ class Encoding(Artifact):
         return self.gates.reference(_unpack(pattern[0], pattern[1], self.x_bits, self.w_bits))
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        """Products int64 [n] in units of 2^(−fraction) for operand code pairs [n, 2] (activation, weight)."""
+        """Products int64 [n] in units of 2^(−fraction) for operand code pairs [batch, 2] (activation, weight)."""
         x = np.asarray(x)
-        check_shape("x", x.shape, "[n, 2]", (None, 2))
+        check_shape("x", x.shape, "[batch, 2]", (None, 2))
         return self.wide_bits(x[:, 0], x[:, 1]).astype(np.int64) @ self.position_weights + self.bias
 
     @cached_property
