@@ -31,7 +31,7 @@ from hwsim.ir.errors import UsageError
 from hwsim.ir.mac import EncodedMac, Input
 from ml.common.encoded_ops import Unit
 from ml.common.mac_torch import TorchMac
-from ml.common.quantised import emit_pool  # noqa: F401  (registers its operations)
+from ml.common.quantised import emit_norm, emit_pool  # noqa: F401  (they register their operations)
 from ml.common.quantised.emit import Emitter
 from ml.common.quantised.graph import Format, Quantiser, Step
 from ml.common.quantised.kinds import trace

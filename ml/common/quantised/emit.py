@@ -18,8 +18,8 @@ from hwsim.ir.errors import UsageError
 from hwsim.ir.mac import Input
 from hwsim.ir.mac_build import WIDE, Builder, Value, fixed_point
 from hwsim.ir.mac_ops import Conv, Linear, MatMul, Op, Requant, Shape
-from hwsim.ir.mac_vector import Add, Concat, Divide, Mul, Reduce, Rescale, Reshape, Table, Transpose
-from ml.common.quantised.graph import Step, affine
+from hwsim.ir.mac_vector import Add, Concat, Divide, Mul, Rescale, Reshape, Table, Transpose
+from ml.common.quantised.graph import Step
 from ml.common.quantised.kinds import describe
 from ml.common.quantised.layers import ArrayLayer, QuantConv2d, QuantMatMul
 from ml.common.quantised.scale import Scale
@@ -247,36 +247,6 @@ def _cat(e: Emitter, node: fx.Node) -> Value:
     return e.net.add(Concat(tuple(v.number for v in values), axis - 1), step)
 
 
-def _softmax(e: Emitter, node: fx.Node) -> Value:
-    """Subtract the maximum, e^x from a table, divide by the sum."""
-    x, (step, lo, hi) = e.operand(node.args[0], node), e.out(node)
-    dim: Any = getattr(e.module(node), "dim", None) if node.op == "call_module" else None
-    dim = dim if dim is not None else node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else -1)
-    axis = dim - 1 if dim > 0 else dim
-    top = e.net.add(Reduce((x.number,), "max", axis), x.step)
-    span = e.net.bounds[x.number][1] - e.net.bounds[x.number][0]
-    below = e.net.add(Add((x.number, top.number), (1, -1), 0, -span, 0), x.step)
-    table = np.rint(np.exp(np.arange(-span, 1) * x.step) * 2**EXP_BITS).astype(np.int64)
-    power = e.net.add(Table((below.number,), table, -span), 2.0**-EXP_BITS)
-    terms = e.shape(x)[axis]
-    one = Requant(np.array([1]), 0, 1, terms << EXP_BITS)
-    total = e.net.add(Reduce((power.number,), "sum", axis, one), power.step)
-    return e.net.add(Divide((power.number, total.number), round(-np.log2(step)), lo, hi), step)
-
-
-def _batchnorm(e: Emitter, node: fx.Node) -> Value:
-    """A batch norm that no layer takes in: factor and offset a channel."""
-    norm, x = e.module(node), e.operand(node.args[0], node)
-    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-    step, lo, hi = e.out(node)
-    gain, offset = (t.double().cpu().numpy() for t in affine(norm))
-    fine = step / 2**8
-    mult, shift = fixed_point(gain * x.step / fine, e.net.top(x))
-    scaled = e.net.add(Rescale((x.number,), Requant(mult, shift, *WIDE), 0), fine)
-    codes = np.rint(offset / fine).reshape(-1, *[1] * (len(e.shape(x)) - 1))
-    return e.net.add(Add((scaled.number, e.net.constant(codes, fine).number), (1, 1), 8, lo, hi), step)
-
-
 _EMIT: dict[str, Callable[[Emitter, fx.Node], Value]] = {
     "linear": _layer,
     "conv": _layer,
@@ -293,6 +263,4 @@ _EMIT: dict[str, Callable[[Emitter, fx.Node], Value]] = {
     "reshape": _reshape,
     "permute": _permute,
     "cat": _cat,
-    "softmax": _softmax,
-    "batchnorm": _batchnorm,
 }

@@ -17,6 +17,7 @@ _MODULES: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv",
     nn.BatchNorm1d: "batchnorm",
     nn.BatchNorm2d: "batchnorm",
+    nn.LayerNorm: "layernorm",
     nn.ReLU: "relu",
     nn.MaxPool2d: "maxpool",
     nn.AvgPool2d: "avgpool",

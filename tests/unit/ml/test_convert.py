@@ -56,6 +56,20 @@ class Attention(nn.Module):
         return self.last(y.mean(1) - y.amax(1) * 0.5 + 1)
 
 
+class Transformer(nn.Module):
+    """Layer norms before a gated feed-forward part."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.plain = nn.LayerNorm(12), nn.LayerNorm(12, elementwise_affine=False)
+        nn.init.normal_(self.norm.weight, 1, 0.3)
+        nn.init.normal_(self.norm.bias)
+        self.up, self.down = nn.Linear(12, 20), nn.Linear(20, 12)
+
+    def forward(self, x):
+        return self.plain(x + self.down(functional.silu(self.up(self.norm(x)))))
+
+
 class Conditional(nn.Module):
     """Two inputs; a batch norm whose factor and offset come from the second (occupancy networks)."""
 
@@ -78,7 +92,13 @@ class Norms(nn.Module):
         return -(x / (square + 1)).flatten(1)
 
 
-SHAPES = {Residual: [(2, 9, 9)], Attention: [(5, 6)], Conditional: [(3,), (4,)], Norms: [(2, 3)]}
+SHAPES = {
+    Residual: [(2, 9, 9)],
+    Attention: [(5, 6)],
+    Transformer: [(4, 12)],
+    Conditional: [(3,), (4,)],
+    Norms: [(2, 3)],
+}
 
 
 def made(kind, samples=96):
@@ -242,6 +262,7 @@ def test_what_has_no_mapping_is_named(f, message):
         (nn.MaxPool2d(2, ceil_mode=True), r"0 \(MaxPool2d\): options: got ceil_mode, expected none"),
         (nn.AvgPool2d(3, padding=1, count_include_pad=False), r"options: got count_include_pad"),
         (nn.AdaptiveAvgPool2d(3), r"output size: got \[3, 3\], expected divisors of \[8, 8\]"),
+        (nn.LayerNorm((8, 8)), r"0 \(LayerNorm\): normalized_shape: got \(8, 8\), expected \(8,\)"),
         (nn.BatchNorm2d(2, track_running_stats=False), r"batch norm: got no running statistics"),
     ],
 )
