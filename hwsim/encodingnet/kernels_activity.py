@@ -121,11 +121,11 @@ def exact_prefix_toggles(x, w, mask, previous, total):
             factor = x[s, r]
             for c in range(cols):
                 acc[c] += factor * w[r, c]
-                v = np.uint32((acc[c] ^ previous[r, c]) & mask)
-                v = v - ((v >> np.uint32(1)) & np.uint32(0x55555555))
-                v = (v & np.uint32(0x33333333)) + ((v >> np.uint32(2)) & np.uint32(0x33333333))
-                v = (v + (v >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
-                count[c] += np.int32((v * np.uint32(0x01010101)) >> np.uint32(24))
+                v = np.uint32((acc[c] ^ previous[r, c]) & mask)  # numba widens: every step is cut to 32 bits
+                v = np.uint32(v - (np.uint32(v >> np.uint32(1)) & np.uint32(0x55555555)))
+                v = np.uint32((v & np.uint32(0x33333333)) + (np.uint32(v >> np.uint32(2)) & np.uint32(0x33333333)))
+                v = np.uint32(np.uint32(v + np.uint32(v >> np.uint32(4))) & np.uint32(0x0F0F0F0F))
+                count[c] += np.int32(np.uint32(v * np.uint32(0x01010101)) >> np.uint32(24))
                 previous[r, c] = acc[c]
         for c in range(cols):
             total[0] += count[c]
