@@ -89,6 +89,36 @@ def _vbmi() -> str | None:
     return "avx512_vbmi" if {"avx512vbmi", "avx512_vbmi"} & cpu_flags() else None
 
 
+def _liberty(name: str) -> str | None:
+    """Files of a cell library; raises nothing: a wrong $HWSIM_LIBERTY counts as missing."""
+    from hwsim.ir.errors import HwsimError
+    from rtl.synth.cells.find import library_files
+
+    try:
+        files = library_files().get(name)
+    except HwsimError:
+        return None
+    return ", ".join(path.name for path in files) if files else None
+
+
+def _libraries() -> list[Tool]:
+    """Known cell libraries, then others that were found."""
+    from hwsim.ir.errors import HwsimError
+    from rtl.synth.cells.find import KNOWN, library_files
+
+    feature = "standard-cell area, delay and power"
+    known = [
+        Tool(f"Liberty {name}", partial(_liberty, name), False, f"{feature}: {entry.process}",
+             f"{entry.get}; put it where HWSIM_LIBERTY points")
+        for name, entry in KNOWN.items()
+    ]  # fmt: skip
+    try:
+        others = [name for name in library_files() if name not in KNOWN]
+    except HwsimError as error:
+        return [*known, Tool("$HWSIM_LIBERTY", lambda: None, False, feature, str(error))]
+    return known + [Tool(f"Liberty {name}", partial(_liberty, name), False, feature, "") for name in others]
+
+
 def tools() -> list[Tool]:
     """Everything that `hwsim` can make use of, required ones first."""
     pip = "make setup"
@@ -118,7 +148,7 @@ def tools() -> list[Tool]:
         Tool("AVX-512 VBMI", _vbmi, False, "the in-register table kernel; others use the portable one",
              "a CPU that has it (Ice Lake, Zen 4 or later)"),
     ]  # fmt: skip
-    return needed + extras
+    return needed + extras + _libraries()
 
 
 def report_tools(as_json: bool) -> tuple[str, int]:

@@ -121,7 +121,7 @@ def _full_form(library: Library) -> tuple[str, float] | None:
     def add(gates: list[Gate | None], sums: list[Gate | None], lines: list[tuple[str, tuple[str, ...]]]) -> None:
         every = [*sums, *gates]
         if all(every):
-            uses = [(sums[0], ("a", "b", "p")), (sums[1], ("p", "c", "s"))]
+            uses: list[tuple[Gate | None, tuple[str, ...]]] = [(sums[0], ("a", "b", "p")), (sums[1], ("p", "c", "s"))]
             uses += [(gate, nets) for gate, (_, nets) in zip(gates, lines, strict=True)]
             wires = {net for _, nets in uses for net in nets} - set("abcs") - {"co"}
             text = "".join(f"  wire {net};\n" for net in sorted(wires))

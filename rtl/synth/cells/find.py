@@ -79,6 +79,7 @@ def load_library(name: str | Path) -> Library:
         ArtifactError: a damaged file, or files of different voltages.
     """
     path = Path(name)
+    paths: tuple[Path, ...]
     if path.suffix in (".lib", ".gz") or os.sep in str(name):
         if not path.is_file():
             raise DataError.of("Liberty file", path, "a file", _MEND)

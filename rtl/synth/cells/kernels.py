@@ -10,7 +10,7 @@ _LATEST = np.int32(2147483647)
 
 
 @nb.njit(cache=True, inline="always")
-def _ones(x):  # type: ignore[no-untyped-def]
+def _ones(x):
     """Number of set bits of a word (Hacker's Delight, figure 5-2)."""
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -19,7 +19,7 @@ def _ones(x):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, inline="always")
-def _value(table, count, pins, work):  # type: ignore[no-untyped-def]
+def _value(table, count, pins, work):
     """Word of a truth table: a tree of multiplexers, the last input at its root (Shannon's expansion)."""
     if count == 0:
         return _FULL if table & np.uint64(1) else np.uint64(0)
@@ -38,7 +38,7 @@ def _value(table, count, pins, work):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _next_state(value, state, data, inverted, clear, clear_low, preset, preset_low):  # type: ignore[no-untyped-def]
+def _next_state(value, state, data, inverted, clear, clear_low, preset, preset_low):
     """Registers take their data; clear and preset win."""
     for r in range(len(data)):
         new = value[data[r]] if inverted[r] == 0 else ~value[data[r]]
@@ -53,7 +53,7 @@ def _next_state(value, state, data, inverted, clear, clear_low, preset, preset_l
 def plain_cycles(
     words, nets, masks, out_nets, n_nets, warmup, out, table, offsets, fan_in, data, inverted, q_register, q_net,
     q_inverted, clear, clear_low, preset, preset_low,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """(output words [cycles, bits, words], toggles [n_nets], ones [n_nets]) without delays."""
     cycles = words.shape[0]
     result = np.zeros((cycles, len(out_nets), words.shape[2]), np.uint64)
@@ -85,7 +85,7 @@ def plain_cycles(
 
 
 @nb.njit(cache=True, inline="always")
-def _emit(times, changes, start, end, t, change, window):  # type: ignore[no-untyped-def]
+def _emit(times, changes, start, end, t, change, window):
     """Append a change of some streams at time t; pulses shorter than `window` vanish. Returns the new end."""
     i = end - 1
     while change and i >= start and t - times[i] < window:
@@ -103,7 +103,7 @@ def _emit(times, changes, start, end, t, change, window):  # type: ignore[no-unt
 
 
 @nb.njit(cache=True)
-def _waveform(g, table, offsets, fan_in, delay, old, first, last, times, changes, end, pins, work, at, inertia):  # type: ignore[no-untyped-def]
+def _waveform(g, table, offsets, fan_in, delay, old, first, last, times, changes, end, pins, work, at, inertia):
     """Waveform of one gate's output after `end` of the pool; returns its end."""
     base = offsets[g]
     count = offsets[g + 1] - base
@@ -139,10 +139,18 @@ def _waveform(g, table, offsets, fan_in, delay, old, first, last, times, changes
 
 
 @nb.njit(cache=True)
+def _grown(times, changes, end, size):
+    """The pool's first `end` entries in arrays of `size`."""
+    more_times, more_changes = np.zeros(size, np.int32), np.zeros(size, np.uint64)
+    more_times[:end], more_changes[:end] = times[:end], changes[:end]
+    return more_times, more_changes
+
+
+@nb.njit(cache=True)
 def glitch_cycles(
     words, nets, masks, n_nets, warmup, out, table, offsets, fan_in, data, inverted, q_register, q_net, q_inverted,
     clear, clear_low, preset, preset_low, delay, q_delay, input_time, inertia,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Toggles [n_nets] with delays in ticks. A net's changes lie in a pool: time and mask of streams, in time order."""
     toggles = np.zeros(n_nets, np.int64)
     pins, work, at = np.zeros(8, np.uint64), np.zeros(64, np.uint64), np.zeros(8, np.int64)
@@ -174,10 +182,7 @@ def glitch_cycles(
                 for j in range(offsets[g], offsets[g + 1]):
                     room += last[fan_in[j]] - first[fan_in[j]]
                 if end + room > len(times):
-                    size = 2 * len(times) + room
-                    more_times, more_changes = np.zeros(size, np.int32), np.zeros(size, np.uint64)
-                    more_times[:end], more_changes[:end] = times[:end], changes[:end]
-                    times, changes = more_times, more_changes
+                    times, changes = _grown(times, changes, end, 2 * len(times) + room)
                 first[out[g]] = end
                 end = _waveform(
                     g,
@@ -205,7 +210,7 @@ def glitch_cycles(
 
 
 @nb.njit(cache=True)
-def _count(first, last, changes, value, toggles, mask, counted):  # type: ignore[no-untyped-def]
+def _count(first, last, changes, value, toggles, mask, counted):
     """Add the changes of a cycle, and bring every net to its settled value."""
     for n in range(len(first)):
         for k in range(first[n], last[n]):
@@ -215,7 +220,7 @@ def _count(first, last, changes, value, toggles, mask, counted):  # type: ignore
 
 
 @nb.njit(cache=True)
-def _settle(out, table, offsets, fan_in, value, pins, work):  # type: ignore[no-untyped-def]
+def _settle(out, table, offsets, fan_in, value, pins, work):
     """Values of all gates: the start, where gates had no consistent values to change from."""
     for g in range(len(out)):
         count = offsets[g + 1] - offsets[g]

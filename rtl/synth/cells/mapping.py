@@ -124,7 +124,7 @@ def _style(library: Library, options: MapOptions) -> str:
 
 def _defined(module: str, verilog: Mapping[str, str]) -> bool:
     found = re.search(r"module (\w+)", module)
-    return bool(found) and any(re.search(rf"\bmodule\s+{found[1]}\b", text) for text in verilog.values())
+    return found is not None and any(re.search(rf"\bmodule\s+{found[1]}\b", text) for text in verilog.values())
 
 
 def _script(sources: list[str], top: str, style: str, options: MapOptions) -> str:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwsim.ir.errors import UsageError
+from rtl.synth.cells.graph import Graph, build_graph
 from rtl.synth.cells.library import Cell, Energy
 from rtl.synth.cells.logic import MAX_INPUTS, names_of, truth_table
 from rtl.synth.cells.netlist import CellNetlist
 from rtl.synth.cells.simulate import Activity
-from rtl.synth.cells.sta import Timing, analyse, default_wire_ff
+from rtl.synth.cells.sta import Timing, analyse, wire_of
 from rtl.synth.cells.tables import Table
 
 PARTS = ("register", "clock", "combinational", "leakage")
@@ -98,7 +99,7 @@ def power_mw(
         clock_mhz: clock frequency.
         timing: slews, loads and wire capacitance; `analyse(netlist)` when None.
         groups: pattern (`re.search` in the instance name) by group name, first match wins; None groups by the
-            top-level instance without its number (``pe_17.…`` is ``pe``), cells of the top module are ``top``.
+            top-level instance without its number (``pe_17.…`` is ``pe``); see `group_of_cells` for the others.
 
     Raises:
         UsageError: a clock that is not positive, or an activity of another netlist.
@@ -109,11 +110,10 @@ def power_mw(
         raise UsageError.of("activity", "of another netlist", f"one of {netlist.top}", "Simulate this netlist.")
     timing = timing or analyse(netlist, graph=activity.graph)
     energies = toggle_energies(netlist, activity, timing)
-    labels, of_cell = group_of_cells(netlist, groups)
+    labels, of_cell = group_of_cells(netlist, groups, activity.graph)
     plain = _by_part(netlist, activity, activity.toggles, energies, of_cell, len(labels))
-    charged = plain
-    if activity.glitch_toggles is not None:
-        charged = _by_part(netlist, activity, activity.glitch_toggles, energies, of_cell, len(labels))
+    toggles = activity.toggles if activity.glitch_toggles is None else activity.glitch_toggles
+    charged = _by_part(netlist, activity, toggles, energies, of_cell, len(labels))
     leakage = np.zeros(len(labels))
     np.add.at(leakage, of_cell, np.array([kind.leakage_nw for kind in netlist.kinds])[netlist.kind] * 1e-6)
     mw = charged * clock_mhz * _FJ_MHZ
@@ -123,7 +123,6 @@ def power_mw(
         if mw[i].any() or leakage[i]
     }
     total, quiet = float(mw.sum() + leakage.sum()), float(plain.sum() * clock_mhz * _FJ_MHZ + leakage.sum())
-    wire = timing.conditions.wire_ff
     return PowerReport(
         total_mw=total,
         no_glitch_mw=quiet,
@@ -134,23 +133,46 @@ def power_mw(
         leakage_mw=float(leakage.sum()),
         groups=table,
         clock_mhz=clock_mhz,
-        wire_ff=default_wire_ff(netlist.library) if wire is None else wire,
+        wire_ff=wire_of(netlist.library, timing.conditions),
         energy_fj=float(charged.sum()),
     )
 
 
-def group_of_cells(netlist: CellNetlist, groups: Mapping[str, str] | None) -> tuple[list[str], np.ndarray]:
-    """(group names, int32 [n_cells] group of every instance); the last group, ``inputs``, has no instance."""
+def group_of_cells(
+    netlist: CellNetlist, groups: Mapping[str, str] | None, graph: Graph | None = None
+) -> tuple[list[str], np.ndarray]:
+    """(group names, int32 [n_cells] group of every instance); the last group, ``inputs``, has no instance.
+
+    Mappers forget the names of plain gates. A gate without a group of its own whose readers, through such gates, all
+    lie in one group X goes to ``before X``: in a flat column of AND gates and a heap of adders, the encoder.
+    """
     patterns = {name: re.compile(pattern) for name, pattern in (groups or {}).items()}
-    labels: dict[str, int] = {}
+    rest = "top" if groups is None else "other"
+    labels = {rest: 0}
     found = np.zeros(netlist.n_cells, dtype=np.int32)
     for i, name in enumerate(netlist.names):
         label = next((group for group, pattern in patterns.items() if pattern.search(name)), None)
-        if label is None:
-            instance = _INSTANCE.match(name) if groups is None else None
-            label = instance[1] if instance else "top" if groups is None else "other"
-        found[i] = labels.setdefault(label, len(labels))
+        if label is None and groups is None and (instance := _INSTANCE.match(name)):
+            label = instance[1]
+        found[i] = labels.setdefault(label or rest, len(labels))
+    _infer(graph or build_graph(netlist), found, labels)
     return [*labels, "inputs"], found
+
+
+def _infer(graph: Graph, found: np.ndarray, labels: dict[str, int]) -> None:
+    """Give gates of group 0 the group ``before X`` of their readers, from the outputs back."""
+    names = list(labels)
+    reader: dict[int, int] = dict.fromkeys(graph.data.tolist(), 0)  # net → group of its readers, 0 when they differ
+    for nets in graph.netlist.outputs.values():
+        reader |= dict.fromkeys(nets.tolist(), 0)
+    offsets, fan_in = graph.offsets.tolist(), graph.fan_in.tolist()
+    cells, outs, own = graph.cell.tolist(), graph.out.tolist(), found.tolist()
+    for g in range(graph.n_gates - 1, -1, -1):
+        group = own[cells[g]] or reader.get(outs[g], 0)
+        if not own[cells[g]] and group:
+            found[cells[g]] = labels.setdefault(f"before {names[group]}", len(labels))
+        for net in fan_in[offsets[g] : offsets[g + 1]]:
+            reader[net] = group if reader.get(net, group) == group else 0
 
 
 def toggle_energies(netlist: CellNetlist, activity: Activity, timing: Timing) -> Energies:
@@ -167,8 +189,7 @@ def toggle_energies(netlist: CellNetlist, activity: Activity, timing: Timing) ->
     driver = half_v2 * timing.load_ff
     sink = np.zeros(len(netlist.nets))
     clock = np.zeros(netlist.n_cells)
-    wire = timing.conditions.wire_ff
-    wire = default_wire_ff(netlist.library) if wire is None else wire
+    wire = wire_of(netlist.library, timing.conditions)
     for k, kind in enumerate(netlist.kinds):
         cells = np.flatnonzero(netlist.kind == k)
         for j, pin in enumerate(kind.pins.values()):
@@ -205,7 +226,7 @@ def _by_part(
     connected = netlist.nets >= 0
     np.add.at(out, (of_cell[owner[connected]], part[owner[connected]]),
               rate[netlist.nets[connected]] * energies.sink[connected])  # fmt: skip
-    np.add.at(out, (of_cell, 1), energies.clock)
+    np.add.at(out[:, 1], of_cell, energies.clock)
     return out
 
 

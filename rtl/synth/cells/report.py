@@ -78,20 +78,16 @@ def measure(
 
     Args:
         inputs: operand streams by port; None leaves power out.
-
-    Raises:
-        HwsimError: what the four steps raise.
     """
     netlist = map_cells(verilog, top, library, options, timeout_s=timeout_s)
     start = time.perf_counter()
     timing = analyse(netlist, conditions)
     activity, power = None, None
     if inputs is not None:
-        activity = simulate_cells(
-            netlist, inputs, warmup=warmup, glitches=timing if glitches else False, inertia=inertia
-        )
+        delays = timing if glitches else False
+        activity = simulate_cells(netlist, inputs, warmup=warmup, glitches=delays, inertia=inertia)
         power = power_mw(netlist, activity, clock_mhz, timing=timing, groups=groups)
-    labels, of_cell = group_of_cells(netlist, groups)
+    labels, of_cell = group_of_cells(netlist, groups, timing.graph)
     areas = np.bincount(of_cell, netlist.cell_areas_um2, minlength=len(labels))
     report = CellReport(
         library=library.name,

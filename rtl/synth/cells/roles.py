@@ -51,19 +51,18 @@ def usable(library: Library, dont_use: Sequence[str] = ()) -> Library:
         dont_use: more patterns (`re.search` in the cell's name) beside `DONT_USE` and the file's own marks.
 
     Raises:
-        ArtifactError: no inverter, no NAND or NOR gate, or no flip-flop is left.
+        ArtifactError: no inverter, buffer, NAND or NOR gate, or flip-flop is left.
     """
     pattern = re.compile("|".join([DONT_USE, *dont_use]))
     cells = {name: cell for name, cell in library.cells.items()
              if not cell.dont_use and not pattern.search(name) and (_plain(cell) or _d_flip_flop(cell))}  # fmt: skip
     kept = replace(library, cells=cells)
-    has_gate = find_gate(kept, _NAND2, 2) or find_gate(kept, _NOR2, 2)
-    ffs = any(cell.flip_flop for cell in cells.values())
-    for there, what in (
-        (find_gate(kept, 0x1, 1), "an inverter"),
-        (has_gate, "a NAND2 or NOR2"),
-        (ffs, "a D flip-flop"),
-    ):
+    gate = find_gate(kept, _NAND2, 2) or find_gate(kept, _NOR2, 2)
+    needed = {
+        "an inverter": find_gate(kept, 0x1, 1), "a buffer": find_gate(kept, 0x2, 1), "a NAND2 or NOR2": gate,
+        "a D flip-flop": any(cell.flip_flop for cell in cells.values()),
+    }  # fmt: skip
+    for what, there in needed.items():  # ABC stops without a buffer, though it uses none
         if not there:
             raise ArtifactError.of(
                 f"library {library.name}", f"{len(cells)} usable cells without {what}", "a complete library",

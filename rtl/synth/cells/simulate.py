@@ -69,8 +69,9 @@ def simulate_cells(
 
     Args:
         netlist: from `map_cells`.
-        inputs: every input port but the clock: integers [cycles, streams], or bits [cycles, streams, width] (least
-            significant first). Streams are independent runs side by side: 64 of them cost what one does.
+        inputs: every input port but the clock (ports that nothing reads may be left out): integers [cycles, streams],
+            or bits [cycles, streams, width], least significant first. Streams are independent runs side by side: 64
+            of them cost what one does.
         warmup: cycles before toggles are counted (1 at least: the first one has nothing before it).
         glitches: also simulate with delays: True, or the `Timing` to take them from.
         inertia: see the module. tick_ps: resolution of time; None for a sixteenth of the mean delay.
@@ -109,6 +110,8 @@ def _packed(
 ) -> tuple[np.ndarray, np.ndarray, int, int]:
     """(uint64 [cycles, input bits, words], their nets, cycles, streams)."""
     ports = {name: nets for name, nets in netlist.inputs.items() if graph.clock not in nets.tolist()}
+    read = set(netlist.nets.tolist()).union(*(nets.tolist() for nets in netlist.outputs.values()))
+    ports = {name: nets for name, nets in ports.items() if name in inputs or not read.isdisjoint(nets.tolist())}
     if set(inputs) != set(ports):
         raise UsageError.of("input ports", sorted(inputs), sorted(ports), "Give every port but the clock.")
     arrays = {name: _bits(name, np.asarray(inputs[name]), len(nets)) for name, nets in ports.items()}

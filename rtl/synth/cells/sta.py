@@ -75,9 +75,14 @@ def default_wire_ff(library: Library) -> float:
     return WIRE_FF_PER_UM * sqrt(gate.area_um2)
 
 
+def wire_of(library: Library, conditions: Conditions) -> float:
+    """Wire capacitance a sink pin in fF: the one given, or the library's default."""
+    return default_wire_ff(library) if conditions.wire_ff is None else conditions.wire_ff
+
+
 def net_loads(netlist: CellNetlist, conditions: Conditions) -> np.ndarray:
     """Load of every net in fF: capacitances of its sink pins, one wire piece a sink, output ports."""
-    wire = default_wire_ff(netlist.library) if conditions.wire_ff is None else conditions.wire_ff
+    wire = wire_of(netlist.library, conditions)
     load = np.zeros(netlist.n_nets)
     for k, kind in enumerate(netlist.kinds):
         base = netlist.offsets[:-1][netlist.kind == k]
@@ -119,7 +124,7 @@ class _Pool:
 _SENSE = {"positive_unate": 0, "negative_unate": 1}
 
 
-def _arc_rows(arcs: list[Arc], order: dict[str, int], pool: _Pool) -> list[tuple[int, int, int, int, int, int]]:
+def _arc_rows(arcs: list[Arc], order: dict[str, int], pool: _Pool) -> list[tuple[int, ...]]:
     """(input pin, sense, four tables) of the arcs of one output."""
     rows = []
     for arc in arcs:
@@ -174,7 +179,7 @@ def critical_path_ps(netlist: CellNetlist, conditions: Conditions | None = None)
 def _gate_arcs(graph: Graph, pool: _Pool) -> tuple[np.ndarray, np.ndarray]:
     """CSR of delay arcs a gate: rows of (edge of the gate, sense, four tables)."""
     netlist = graph.netlist
-    known: dict[tuple[int, int], list[tuple[int, int, int, int, int, int]]] = {}
+    known: dict[tuple[int, int], list[tuple[int, ...]]] = {}
     starts, rows = [0], []
     edge_pin, offsets = graph.edge_pin.tolist(), graph.offsets.tolist()
     for g, (cell, pin) in enumerate(zip(graph.cell.tolist(), graph.pin.tolist(), strict=True)):
@@ -298,7 +303,7 @@ def _lookup(heads: np.ndarray, flat: np.ndarray, table: int, slew: float, load: 
 
 
 @nb.njit(cache=True)
-def _propagate(out, offsets, fan_in, starts, rows, heads, flat, load, arrival, slew, source, edge_delay):  # type: ignore[no-untyped-def]
+def _propagate(out, offsets, fan_in, starts, rows, heads, flat, load, arrival, slew, source, edge_delay):
     """Arrival and slew of every gate's output, and the mean delay of every input edge.
 
     `rows`: (input edge, sense 0 positive, 1 negative, 2 both; rise and fall delay, rise and fall transition table).
