@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim.encodingnet.emulator import emulator
 from hwsim.ir.mac import OPS
 from hwsim.testing.strategies_mac import encoded_macs, mac_inputs
 from ml.common import mac_torch
@@ -15,12 +16,17 @@ from ml.common.mac_torch import TorchMac
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_torch_equals_reference(data):
+def test_torch_reference_and_numba_are_equal(data):
     network = data.draw(encoded_macs(max_inputs=2, max_ops=8))
     x = data.draw(mac_inputs(network))
     got = TorchMac(network)(*(torch.from_numpy(a.astype(np.int64)) for a in x))
+    want = network.reference(x).tolist()
     assert got.dtype == torch.int64
-    assert got.tolist() == network.reference(x).tolist()
+    assert got.tolist() == want
+    for kernel in ("popcount", "table"):
+        units = [emulator(e, kernel) for e in network.encodings]
+        values = network.evaluate(x, lambda a, b, i, units=units: units[i](a, units[i].prepare_weights(b)))
+        assert list(values)[-1].tolist() == want
 
 
 @settings(max_examples=20, deadline=None)
