@@ -1,4 +1,4 @@
-"""Recoded multipliers: radix-4 digits of w without negative two, and constants of the weight kept out of the sum.
+"""Recoded multipliers: radix-4 digits of w without minus two, and constants of the weight kept out of the sum.
 
 The weight of a cell stays while activations stream through, so every function of w alone is a constant that is known
 when weights are loaded; a column's share of it goes to where its accumulators start (`EncodingnetArch.constants`).
@@ -7,11 +7,11 @@ What is left to add is
     v = Σ_j 4^j·d_j·x + c(w),   d_j = u_j − 4·c_(j+1) ∈ {−1, 0, 1, 2},
     u_j = 2·w_(2j+1) + w_2j + c_j,   c_(j+1) = [u_j ≥ 3]
 
-with d of the top digit in {−2…2}, as Booth's. A row is a + 1 bits
+with the top digit in {−2…2} and a row as Booth's. The other rows are a + 1 bits
 
     p_i = (one·x_i) ∨ (two·x_(i−1)) ∨ (neg·¬x_i),
 
-one AND-OR gate instead of Booth's with an XOR behind it; the +1 of a two's complement and the sign of an unsigned row
+one AND-OR gate where Booth needs an XOR behind it; the +1 of a two's complement and the sign of an unsigned row
 are functions of w. 8×8 signed: 36 bits against the 64 of partial products. Bits of low columns can be dropped, and
 c(w) is then fitted to what they would have added on average: the constant is free whatever its value.
 """
@@ -117,32 +117,45 @@ def _rows(builder: GateBuilder, a: int, b: int, x_signed: bool, w_signed: bool) 
     carry, moving, constants = CONST0, Columns(), Columns()
     for j in range(rows):
         low, high = (a + k if k < b else top for k in (2 * j, 2 * j + 1))
-        last = w_signed and j == rows - 1
-        digit = [(v & 1) + 2 * (v >> 1 & 1) * (-1 if last else 1) + (v >> 2) for v in range(8)]
-        if not last:
-            over = carry
-            carry = builder.gate(_mask(d >= 3 for d in digit), low, high, over)
-            digit = [d - 4 * (d >= 3) for d in digit]
+        if w_signed and j == rows - 1:
+            bits, neg, width = _booth_row(builder, (low, high, carry), a, x_signed)
         else:
-            over = carry
-        select = [builder.gate(_mask(d == v for d in digit), low, high, over) for v in (1, 2, -1, -2)]
-        for i in range(a + 1):
-            moving.append((_bit(builder, select, i, a, x_signed), (-1 if x_signed and i == a else 1) << (i + 2 * j)))
-        for neg, width in zip(select[2:], (a, a + 1), strict=True):
-            # −x = ¬x + 1; the complement of an unsigned x of `width` bits is 2^width too large
-            constants.append((neg, (1 if x_signed else 1 - (1 << width)) << (2 * j)))
+            bits, neg, width = _plain_row(builder, (low, high, carry), a, x_signed)
+            carry = builder.gate(_mask(u >= 3 for u in _UNSIGNED), low, high, carry)
+        for i, bit in enumerate(bits):
+            moving.append((bit, (-1 if x_signed and i == a else 1) << (i + 2 * j)))
+        # −x = ¬x + 1; the complement of an unsigned x of `width` bits is 2^width too large
+        constants.append((neg, (1 if x_signed else 1 - (1 << width)) << (2 * j)))
     return moving, constants
 
 
-def _bit(builder: GateBuilder, select: list[int], i: int, a: int, x_signed: bool) -> int:
-    """Bit i of a row: one·x_i ∨ two·x_(i−1) ∨ neg·¬x_i ∨ neg2·¬x_(i−1)."""
+_UNSIGNED = [(v & 1) + 2 * (v >> 1 & 1) + (v >> 2) for v in range(8)]  # low + 2·high + carry
+_SIGNED = [(v & 1) - 2 * (v >> 1 & 1) + (v >> 2) for v in range(8)]  # low − 2·high + carry
+Row = tuple[list[int], int, int]  # bits, what completes a complement, bits that are complemented
+
+
+def _plain_row(builder: GateBuilder, digit: tuple[int, int, int], a: int, x_signed: bool) -> Row:
+    """Digit −1 … 2: bit i is one·x_i ∨ two·x_(i−1) ∨ neg·¬x_i."""
+    one, two, neg = (builder.gate(_mask(u == v for u in _UNSIGNED), *digit) for v in (1, 2, 3))
+    table = _mask(any((v & 1 and v >> 2 & 1, v >> 1 & 1 and v >> 3 & 1, not v & 1 and v >> 4)) for v in range(32))
+    bits = [builder.gate(table, *_shifted(i, a, x_signed), one, two, neg) for i in range(a)]
+    # an unsigned x has no bit a: nothing to complement there
+    last = (one, two, neg) if x_signed else (CONST0, two, CONST0)
+    return [*bits, builder.gate(table, *_shifted(a, a, x_signed), *last)], neg, a
+
+
+def _booth_row(builder: GateBuilder, digit: tuple[int, int, int], a: int, x_signed: bool) -> Row:
+    """Digit −2 … 2: bit i is (one·x_i ∨ two·x_(i−1)) ⊕ neg, where neg is the upper bit of w."""
+    one, two = (builder.gate(_mask(abs(d) == v for d in _SIGNED), *digit) for v in (1, 2))
+    table = _mask(any((v & 1 and v >> 2 & 1, v >> 1 & 1 and v >> 3 & 1)) != bool(v >> 4) for v in range(32))
+    bits = [builder.gate(table, *_shifted(i, a, x_signed), one, two, digit[1]) for i in range(a + 1)]
+    return bits, digit[1], a + 1
+
+
+def _shifted(i: int, a: int, x_signed: bool) -> tuple[int, int]:
+    """Signals of x_i and x_(i−1), the sign repeated above."""
     sign = a - 1 if x_signed else CONST0
-    here, below = (i if i < a else sign), (i - 1 if i else CONST0)
-    one, two, neg, neg2 = select
-    if not x_signed and i == a:
-        one = neg = CONST0  # an unsigned x has no bit a: nothing to complement
-    table = _mask(any(v >> k & 1 and (v >> (k & 1) & 1) == (k < 4) for k in range(2, 6)) for v in range(64))
-    return builder.gate(table, here, below, one, two, neg, neg2)
+    return (i if i < a else sign), (i - 1 if i else CONST0)
 
 
 def _mask(values: Iterable[bool]) -> int:
