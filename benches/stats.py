@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -151,3 +151,18 @@ def rate(work: Callable[[], object], count: float, rounds: int = 5, warm_up: int
     t = seconds(work, rounds, warm_up)
     low, high = (None if x is None else count / x for x in (t.high, t.low))
     return Figure(count / t.value, low, high, t.n, t.method)
+
+
+def cpu_rounds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Best process CPU seconds of each piece of work over `rounds` in turns, after a warm-up, BLAS on one thread."""
+    from threadpoolctl import threadpool_limits
+
+    best = dict.fromkeys(work, math.inf)
+    with threadpool_limits(1):
+        for i in range(rounds + 1):
+            for name, call in work.items():
+                start = time.process_time()
+                call()
+                if i:
+                    best[name] = min(best[name], time.process_time() - start)
+    return best

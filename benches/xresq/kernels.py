@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benches.runner import Context
-from benches.xresq.mapping import cpu_rounds
+from benches.stats import cpu_rounds
 from hwsim.ir.errors import EquivalenceError
 
 SIZES = (48, 256, 1024)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from benches.runner import Context
+from benches.stats import cpu_rounds
 from hwsim.xresq.channel import generate
 from hwsim.xresq.mapping import dense_ising, spins_per_user, structured_problem
 from hwsim.xresq.modulation import levels_of_spins, modulation
@@ -63,18 +63,3 @@ def _speed(ctx: Context[Any]) -> None:
     ctx.metric("dimod_build_ms_256x256", 1e3 * best["dimod"], "ms", method=method)
     ctx.metric("build_speedup_vs_dimod_256x256", best["dimod"] / best["dense"], "×", method=method)
     ctx.metric("structured_build_speedup_vs_dimod_256x256", best["dimod"] / best["structured"], "×", method=method)
-
-
-def cpu_rounds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Best process CPU seconds of each piece of work over `rounds` in turns, after a warm-up, BLAS on one thread."""
-    from threadpoolctl import threadpool_limits
-
-    best = dict.fromkeys(work, np.inf)
-    with threadpool_limits(1):
-        for i in range(rounds + 1):
-            for name, call in work.items():
-                start = time.process_time()
-                call()
-                if i:
-                    best[name] = min(best[name], time.process_time() - start)
-    return best
