@@ -7,6 +7,7 @@ that the mapper takes apart with everything around them.
 from __future__ import annotations
 
 from rtl.synth.cells.library import Library
+from rtl.synth.cells.polarity import FULL, HALF
 from rtl.synth.cells.roles import Adder, Gate, find_adder, find_gate
 
 SUPPORT = """module full_adder(input a, input b, input c, output s, output co);
@@ -63,6 +64,20 @@ def form_map(library: Library) -> str:
     full, half = _full_form(library), _half_form(library)
     text = _module("full_adder", _FA_PORTS, "abc", full[0]) if full else ""
     return text + (_module("half_adder", _HA_PORTS, "ab", half[0]) if half else "")
+
+
+def box_map() -> str:
+    """Techmap rules to black boxes, which `rtl.synth.cells.polarity` turns into gates after the mapper."""
+    full = f"  {FULL} _TECHMAP_REPLACE_ (.a(a), .b(b), .c(c), .s(s), .co(co));"
+    half = f"  {HALF} _TECHMAP_REPLACE_ (.a(a), .b(b), .s(s), .co(co));"
+    return _module("full_adder", _FA_PORTS, "abc", full) + _module("half_adder", _HA_PORTS, "ab", half)
+
+
+def adder_map(library: Library, style: str) -> str:
+    """Techmap rules of a style; none for ``"gates"``."""
+    if style == "inverting":
+        return box_map()
+    return {"cell": cell_map, "form": form_map, "gates": lambda _: ""}[style](library)
 
 
 def adder_areas(library: Library) -> dict[str, float | None]:

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Literal
 
 from hwsim.ir.errors import UsageError
-from rtl.synth.cells.adders import SUPPORT, adder_areas, cell_map, form_map, word_map
+from rtl.synth.cells.adders import SUPPORT, adder_areas, adder_map, word_map
 from rtl.synth.cells.library import Library
 from rtl.synth.cells.netlist import CellNetlist, netlist_from_json
+from rtl.synth.cells.polarity import BLACK_BOXES, inverting_area
 from rtl.synth.cells.roles import usable
 from rtl.synth.cells.write import liberty_text
 from rtl.synth.runner import cache_folder, content_hash, run_tool
 from rtl.synth.yosys import find_yosys
 
-Adders = Literal["auto", "cell", "form", "gates"]
+Adders = Literal["auto", "cell", "form", "inverting", "gates"]
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -36,8 +37,9 @@ class MapOptions:
 
     Attributes:
         adders: of ``full_adder`` and ``half_adder``: the library's cells (``"cell"``), the smallest fixed form of
-            gates (``"form"``), equations left to the mapper (``"gates"``: slow and larger on heaps, measured), or
-            ``"auto"``: cells where the library has them and they are not larger than the form, else the form.
+            gates (``"form"``), gates with carries of alternating polarity (``"inverting"``, see the module
+            `polarity`), equations left to the mapper (``"gates"``: slow and larger on heaps, measured), or ``"auto"``:
+            the smallest full adder of the first three.
         multiplier: yosys' own array (``"yosys"``) or its ``booth`` pass.
         word_adders: compressors inside yosys' multipliers: left to gates (``"gates"``) or built as ``full_adder``.
         flatten: one flat module before mapping, so that logic is shared over module borders; otherwise every module
@@ -95,8 +97,8 @@ def map_cells(
     inputs["hwsim_adders.v"] = "\n".join(
         text for text in re.split(r"(?<=endmodule)\n", SUPPORT) if text and not _defined(text, verilog)
     )  # only what the sources do not define themselves
-    inputs["hwsim_map.v"] = {"cell": cell_map, "form": form_map, "gates": lambda _: ""}[style](kept)
-    inputs |= {"hwsim_word.v": word_map(), "hwsim_support.v": SUPPORT}
+    inputs["hwsim_map.v"] = adder_map(kept, style)
+    inputs |= {"hwsim_word.v": word_map(), "hwsim_support.v": SUPPORT, "hwsim_boxes.v": BLACK_BOXES}
     key = content_hash(tool, [top, "netlist 1"], inputs)
     text, seconds = _cached(key) if use_cache else None, 0.0
     if text is None:
@@ -106,20 +108,28 @@ def map_cells(
             _remember(key, text)
     meta = {"tool": tool.version, "sha256": key, "adders": style, "seconds": seconds, "options": asdict(options),
             "script": inputs["run.ys"]}  # fmt: skip
-    return netlist_from_json(text, top, library, meta)
+    return netlist_from_json(text, top, library, meta, kept)
 
 
 def _style(library: Library, options: MapOptions) -> str:
     """The way adders are built; ``"auto"`` compares the areas of one full adder."""
-    if options.adders not in ("auto", "cell", "form", "gates"):
-        raise UsageError.of("adders", repr(options.adders), "auto, cell, form or gates", "Choose one of them.")
-    if options.adders != "auto":
-        return options.adders
     areas = adder_areas(library)
-    cell, form = areas["full_cell"], areas["full_form"]
-    if cell is not None and (form is None or cell <= form):
-        return "cell"
-    return "gates" if form is None else "form"
+    full = {"cell": areas["full_cell"], "inverting": inverting_area(library), "form": areas["full_form"]}
+    if options.adders not in ("auto", "gates", *full):
+        raise UsageError.of(
+            "adders", repr(options.adders), "auto, cell, form, inverting or gates", "Choose one of them."
+        )
+    known = {style: area for style, area in full.items() if area is not None}
+    if options.adders == "auto":
+        return min(known, key=lambda style: known[style]) if known else "gates"
+    if options.adders != "gates" and options.adders not in known:
+        raise UsageError.of(
+            f"adders {options.adders!r}",
+            f"no such adder in {library.name}",
+            " or ".join([*known, "gates"]),
+            "Use auto.",
+        )
+    return options.adders
 
 
 def _defined(module: str, verilog: Mapping[str, str]) -> bool:
@@ -134,7 +144,7 @@ def _script(sources: list[str], top: str, style: str, options: MapOptions) -> st
     adders = "full_adder half_adder"
     lines = [f"read_verilog -sv {' '.join(sources)} hwsim_adders.v", f"hierarchy -check -top {top}", "proc"]
     if style != "gates":
-        lines.append("read_liberty -lib -ignore_miss_func cells.lib")
+        lines += ["read_liberty -lib -ignore_miss_func cells.lib", "read_verilog -lib hwsim_boxes.v"]
     if not options.flatten:
         lines += ["setattr -mod -set keep_hierarchy 1 *"]
     if style != "gates":

@@ -12,6 +12,7 @@ import numpy as np
 
 from hwsim.ir.errors import ToolFailedError, UsageError
 from rtl.synth.cells.library import Cell, Library
+from rtl.synth.cells.polarity import expand
 
 ZERO, ONE = 0, 1  # nets of constants; the rest are numbered from 2
 
@@ -80,14 +81,16 @@ class CellNetlist:
         return dict(zip(self.kinds[self.kind[index]].pins, nets.tolist(), strict=True))
 
 
-def netlist_from_json(text: str, top: str, library: Library, meta: Mapping[str, Any] | None = None) -> CellNetlist:
-    """The netlist of module `top` in yosys' JSON.
+def netlist_from_json(
+    text: str, top: str, library: Library, meta: Mapping[str, Any] | None = None, kept: Library | None = None
+) -> CellNetlist:
+    """The netlist of module `top` in yosys' JSON; black-box adders become gates of `kept` (of `library` when None).
 
     Raises:
         ToolFailedError: not such a file. UsageError: cells that the library does not have were left unmapped.
     """
     try:
-        module = json.loads(text)["modules"][top]
+        module = expand(json.loads(text)["modules"][top], kept or library)
         ports, cells = module["ports"], module["cells"]
     except (ValueError, KeyError, TypeError) as error:
         raise ToolFailedError.of(

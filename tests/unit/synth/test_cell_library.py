@@ -14,6 +14,7 @@ from hwsim.ir.errors import ArtifactError, DataError
 from rtl.synth.cells import library_files, load_library, parse_library
 from rtl.synth.cells.adders import adder_areas, cell_map, form_map
 from rtl.synth.cells.logic import names_of, truth_table
+from rtl.synth.cells.polarity import inverting_area
 from rtl.synth.cells.roles import find_adder, find_gate, usable
 from rtl.synth.cells.write import liberty_text
 
@@ -74,7 +75,7 @@ def test_more_than_six_inputs() -> None:
 
 def test_tiny_library_in_our_units() -> None:
     library = tiny()
-    assert (library.name, library.voltage, len(library.cells)) == ("tiny", 1.0, 9)
+    assert (library.name, library.voltage, len(library.cells)) == ("tiny", 1.0, 14)
     inv = library.cells["INV"]
     assert (inv.area_um2, inv.leakage_nw, inv.pins["A"].capacitance_ff) == (1.0, 1.0, 2.0)
     delay = inv.pins["Y"].arcs[0].tables["cell_rise"]
@@ -116,10 +117,13 @@ def test_roles() -> None:
     assert full is not None
     assert half is not None
     assert (nor.cell, full.cell, full.sum, full.carry, half.cell) == ("NOR2", "FA", "S", "CO", "HA")
-    # form: two XOR2 and three NAND2; XOR2, NAND2 and INV
-    assert adder_areas(library) == {"full_cell": 9.0, "full_form": 14.0, "half_cell": 5.0, "half_form": 7.0}
+    # form: two XOR2, AOI22 and INV; XOR2, NAND2 and INV. Without AOI22: two XOR2 and three NAND2
+    assert adder_areas(library) == {"full_cell": 9.0, "full_form": 12.0, "half_cell": 5.0, "half_form": 7.0}
+    assert adder_areas(usable(tiny(), ["AOI22"]))["full_form"] == 14.0
+    assert inverting_area(library) == 11.0
+    assert inverting_area(usable(tiny(), ["NOR2B"])) is None
     assert "FA _TECHMAP_REPLACE_ (.A(a), .B(b), .CI(c), .S(s), .CO(co));" in cell_map(library)
-    assert form_map(library).count("NAND2") == 4
+    assert form_map(library).count("XOR2 ") == 3
 
 
 @pytest.mark.parametrize(

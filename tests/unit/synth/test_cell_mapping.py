@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hwsim.ir.errors import ToolFailedError, UsageError
 from hwsim.ir.gates import GateNetlist
 from rtl.synth.cells import MapOptions, library_files, load_library, map_cells, measure, simulate_cells
+from rtl.synth.cells.polarity import FULL, HALF
 from rtl.synth.netlist_verilog import netlist_verilog
 
-from .tiny_cells import tiny
+from .tiny_cells import netlist, tiny
 
 RIPPLE = """module ripple(input [3:0] a, input [3:0] b, output [4:0] y);
   wire [3:0] c;
@@ -39,7 +40,9 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     [
         ("auto", {"FA": 3, "HA": 1}, 32.0),
         ("cell", {"FA": 3, "HA": 1}, 32.0),
-        ("form", {"XOR2": 7, "NAND2": 10, "INV": 1}, 49.0),
+        ("form", {"XOR2": 7, "AOI22": 3, "NAND2": 1, "INV": 4}, 43.0),
+        # both outputs of h and the carry of f2 are complemented; only the sum that leaves is inverted back
+        ("inverting", {"NAND2": 3, "OAI21": 5, "XOR2": 4, "AOI22": 1, "INV": 1}, 38.5),
         ("gates", None, None),
     ],
 )
@@ -50,6 +53,28 @@ def test_adder_styles(adders: str, cells: dict[str, int] | None, area: float | N
     a, b = np.divmod(np.arange(256), 16)
     activity = simulate_cells(mapped, {"a": np.stack([a, a]), "b": np.stack([b, b])})
     assert np.array_equal(activity.integers("y"), np.stack([a + b, a + b]))
+
+
+@given(st.data())
+def test_random_adders_of_alternating_polarity(data: st.DataObject) -> None:
+    """Full and half adders in any order, read by each other, by gates and by ports."""
+    bits, values = list(range(2, 8)), [np.arange(64) >> k & 1 for k in range(6)]
+    cells: dict[str, tuple[str, dict[str, int | str]]] = {}
+    for i in range(data.draw(st.integers(1, 8))):
+        full = data.draw(st.booleans())
+        chosen = data.draw(st.lists(st.integers(0, len(bits) - 1), min_size=2 + full, max_size=2 + full, unique=True))
+        total = sum(values[k] for k in chosen)
+        pins: dict[str, int | str] = {pin: bits[k] for pin, k in zip("abc", chosen, strict=False)}
+        new = 8 + 3 * i
+        cells[f"x{i}"] = (FULL if full else HALF, {**pins, "s": new, "co": new + 1})
+        cells[f"i{i}"] = ("INV", {"A": new + 1, "Y": new + 2} if data.draw(st.booleans()) else {"A": new, "Y": new + 2})
+        source = total >> 1 if cells[f"i{i}"][1]["A"] == new + 1 else total & 1
+        bits += [new, new + 1, new + 2]
+        values += [total & 1, total >> 1, 1 - source]
+    ports = data.draw(st.lists(st.sampled_from(bits), min_size=1, max_size=8))
+    mapped = netlist({"a": list(range(2, 8))}, {"y": ports}, dict(reversed(cells.items())))
+    got = simulate_cells(mapped, {"a": np.stack([np.arange(64)] * 2)}).outputs["y"][1]
+    assert np.array_equal(got, np.stack([values[bits.index(bit)] for bit in ports], axis=1))
 
 
 def test_constant_inputs_of_adders_go_to_the_mapper() -> None:
@@ -68,6 +93,7 @@ def test_constant_inputs_of_adders_go_to_the_mapper() -> None:
         MapOptions(),
         MapOptions(multiplier="booth"),
         MapOptions(word_adders="full_adder"),
+        MapOptions(adders="inverting", word_adders="full_adder", multiplier="booth"),
         MapOptions(flatten=False, clock_ps=200),
     ],
 )
@@ -138,6 +164,8 @@ def test_errors() -> None:
         map_cells({"r.v": "module ripple(; endmodule"}, "ripple", tiny())
     with pytest.raises(UsageError, match="adders: got 'x'"):
         map_cells({"r.v": RIPPLE}, "ripple", tiny(), MapOptions(adders="x"))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no such adder in tiny"):
+        map_cells({"r.v": RIPPLE}, "ripple", tiny(), MapOptions(adders="inverting", dont_use=("AOI22",)))
     with pytest.raises(UsageError, match="top: got '2'"):
         map_cells({"r.v": RIPPLE}, "2", tiny())
 
