@@ -160,18 +160,35 @@ def _convolved(x: Tensor, w: Tensor, window: tuple[Any, Any, int]) -> Tensor:
     return functional.conv2d(inputs, w.permute(0, 1, 4, 2, 3).flatten(1, 2), stride=stride, groups=groups)
 
 
+def _exact_convolved(x: Tensor, w: Tensor, unit: Unit, window: tuple[Any, Any, int]) -> Tensor:
+    """The same sums by `exact_gemm`, rounded to x's dtype once."""
+    stride, _, groups = window
+    down, right = (stride, stride) if isinstance(stride, int) else stride
+    view = x.to(torch.int64).unfold(2, w.shape[2], down).unfold(3, w.shape[3], right)
+    parts = []
+    for part, kernel in zip(view.chunk(groups, 1), w.to(torch.int64).chunk(groups), strict=True):
+        rows = part.permute(0, 2, 3, 1, 4, 5).reshape(-1, kernel[0].numel())
+        parts.append(exact_gemm(rows, kernel.flatten(1), unit))
+    sums = torch.cat(parts, 1).reshape(len(x), *view.shape[2:4], len(w)).permute(0, 3, 1, 2)
+    return (sums.double() * unit.encoding.step).to(x)
+
+
 class _Encoded(torch.autograd.Function):
-    """Low-rank forward, exact-product backward, and dL/ds from a share of the batch."""
+    """Low-rank or exact forward, exact-product backward, and dL/ds from a share of the batch."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, s: Tensor | None, unit: Unit, window: tuple[Any, Any, int]) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor, s: Tensor | None, unit: Unit, window: tuple[Any, Any, int], exact: bool
+    ) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.plan = unit, window
+        if exact:
+            return _exact_convolved(x, w, unit, window)
         if s is None:
             f, g = unit.fixed_factors
         else:
             values = s.detach().double().cpu().numpy()
             f, g = unit.factors(values[:-1], float(values[-1]))
-        ctx.save_for_backward(x, w)
-        ctx.plan = unit, window
         f, g = f.to(x), g.to(x)
         return _convolved(f[unit.x_index(x)], g[unit.w_index(w)], window)
 
@@ -182,7 +199,7 @@ class _Encoded(torch.autograd.Function):
         dx = conv2d_input(list(x.shape), w, grad, stride, 0, 1, groups) if ctx.needs_input_grad[0] else None
         dw = conv2d_weight(x, list(w.shape), grad, stride, 0, 1, groups) if ctx.needs_input_grad[1] else None
         ds = _position_gradient(x, w, grad, unit, window) if ctx.needs_input_grad[2] else None
-        return dx, dw, ds, None, None
+        return dx, dw, ds, None, None, None
 
 
 def _position_gradient(x: Tensor, w: Tensor, grad: Tensor, unit: Unit, window: tuple[Any, Any, int]) -> Tensor:
@@ -210,6 +227,7 @@ def encoded_conv2d(
     *,
     s: Tensor | None = None,
     gradient: str = "ste",
+    exact: bool = False,
 ) -> Tensor:
     """Sums of encoded products over windows, for training, in units of products (bias of the unit included).
 
@@ -218,13 +236,17 @@ def encoded_conv2d(
         w: integer-valued codes [n, c / groups, kh, kw].
         s: trainable position weights and bias [M + 1] in units of products; None for the unit's own.
         gradient: ``"ste"`` or ``"difference"`` (which does not train s).
+        exact: sums by the bit-exact kernels, rounded to x's dtype once (float64 holds them all).
 
     Returns:
-        Sums [batch, n, h', w'], equal to the exact integers up to float32 rounding.
+        Sums [batch, n, h', w'], equal to the exact integers up to float32 rounding; to the bit when `exact`.
 
     Raises:
-        UsageError: unknown gradient, or s with ``"difference"``.
+        UsageError: unknown gradient, or s or exact sums with what does not have them.
     """
+    if exact and (s is not None or gradient != "ste"):
+        got = "trained position weights" if s is not None else f"gradient {gradient!r}"
+        raise UsageError.of("exact sums with", got, "the unit's own weights and 'ste'", "Leave exact out.")
     if gradient not in GRADIENTS or (gradient == "difference" and s is not None):
         got = f"{gradient!r}{' with trained position weights' if s is not None else ''}"
         raise UsageError.of("gradient", got, f"one of {', '.join(GRADIENTS)}; 'ste' to train s", "Choose one.")
@@ -232,7 +254,7 @@ def encoded_conv2d(
     rows, columns = (padding, padding) if isinstance(padding, int) else padding
     x = functional.pad(x, (columns, columns, rows, rows)) if rows or columns else x
     if gradient == "ste":
-        return _Encoded.apply(x, w, s, unit, window)
+        return _Encoded.apply(x, w, s, unit, window, exact)
     f, g = (t.to(x) for t in unit.fixed_factors)
     e = unit.encoding
     fx = _Feature.apply(x, unit.x_index(x), f, slopes(f, e.x_signed and e.x_levels is None))
@@ -240,10 +262,12 @@ def encoded_conv2d(
     return _convolved(fx, gw, window)
 
 
-def encoded_linear(x: Tensor, w: Tensor, unit: Unit, *, s: Tensor | None = None, gradient: str = "ste") -> Tensor:
+def encoded_linear(
+    x: Tensor, w: Tensor, unit: Unit, *, s: Tensor | None = None, gradient: str = "ste", exact: bool = False
+) -> Tensor:
     """Σ_k T(x[…, k], w[n, k]) for training: codes x […, k], w [n, k] → sums […, n]; arguments as `encoded_conv2d`."""
     rows = x.reshape(-1, x.shape[-1], 1, 1)
-    sums = encoded_conv2d(rows, w[:, :, None, None], unit, s=s, gradient=gradient)
+    sums = encoded_conv2d(rows, w[:, :, None, None], unit, s=s, gradient=gradient, exact=exact)
     return sums.reshape(*x.shape[:-1], len(w))
 
 

@@ -111,6 +111,41 @@ def observe(graph: fx.GraphModule, calibration: Sequence[Tensor]) -> dict[str, O
     return seen
 
 
+@torch.no_grad()
+def fold_constants(graph: fx.GraphModule) -> None:
+    """Evaluate what is computed from parameters alone, as 1 + ε is; the result is a fixed tensor."""
+    known: dict[fx.Node, Any] = {}
+    for node in list(graph.graph.nodes):
+        if node.op == "get_attr":
+            known[node] = _attribute(graph, str(node.target))
+        elif node.op in ("call_function", "call_method") and node.all_input_nodes:
+            if not all(one in known for one in node.all_input_nodes):
+                continue
+            args, options = fx.map_arg((node.args, node.kwargs), known.__getitem__)
+            function = getattr(args[0], str(node.target)) if node.op == "call_method" else node.target
+            value = function(*args[node.op == "call_method" :], **options)
+            if not isinstance(value, Tensor):
+                continue
+            name = f"constant_{node.name}"
+            graph.register_buffer(name, value.detach().clone())
+            node.op, node.target, node.args, node.kwargs = "get_attr", name, (), {}
+            known[node] = value
+    graph.graph.eliminate_dead_code()
+    read = {str(node.target) for node in graph.graph.nodes if node.op in ("get_attr", "call_module")}
+    for name, _ in list(graph.named_parameters()):  # a parameter that nothing reads would wait for a gradient
+        owner, _, last = name.rpartition(".")
+        if name not in read and owner not in read and not any(owner.startswith(f"{r}.") for r in read):
+            delattr(_attribute(graph, owner) if owner else graph, last)
+    graph.recompile()
+
+
+def _attribute(graph: fx.GraphModule, path: str) -> Any:
+    value: Any = graph
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
 def fold_batchnorms(graph: fx.GraphModule) -> None:
     """Put every batch norm that follows a linear layer or convolution into its weights."""
     modules = dict(graph.named_modules())
@@ -151,6 +186,7 @@ class Quantiser:
 
     def __init__(self, graph: fx.GraphModule, calibration: Sequence[Tensor], form: Format) -> None:
         self.graph, self.form = graph, form
+        fold_constants(graph)
         fold_batchnorms(graph)
         self.seen = observe(graph, calibration)
         self.unit = Unit(form.encoding)

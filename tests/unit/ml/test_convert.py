@@ -84,6 +84,20 @@ class Conditional(nn.Module):
         return self.out(torch.relu(h)).squeeze(-1) / 2
 
 
+class Graphs(nn.Module):
+    """One isomorphism layer: h = (1 + ε)·x + A x, a sum over nodes, and a norm over them."""
+
+    def __init__(self):
+        super().__init__()
+        self.eps, self.shift = nn.Parameter(torch.tensor(0.3)), nn.Parameter(torch.tensor([0.5, 1.0, 0.8]))
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x, adjacency):
+        h = self.layer((1 + self.eps) * x + adjacency @ x)
+        h = h - self.shift * h.mean(1, keepdim=True)
+        return (h / torch.sqrt((h * h).mean(1, keepdim=True) + 0.5)).amax(1)
+
+
 class Norms(nn.Module):
     """A quotient, and sums over several axes."""
 
@@ -98,6 +112,7 @@ SHAPES = {
     Transformer: [(4, 12)],
     Conditional: [(3,), (4,)],
     Norms: [(2, 3)],
+    Graphs: [(6, 3), (6, 6)],
 }
 
 

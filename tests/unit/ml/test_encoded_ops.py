@@ -83,6 +83,24 @@ def test_convolution_pads_with_the_product_of_code_zero(groups):
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-5, atol=0.5)
 
 
+def test_exact_sums_are_integers_with_the_same_gradients():
+    encoding, rng = UNITS["truncated"], np.random.default_rng(6)
+    x, w = (torch.from_numpy(v).double() for v in codes(encoding, rng, (3, 4, 6, 5), (6, 2, 3, 3)))
+    unit, found = Unit(encoding), []
+    for exact_sums in (True, False):
+        a, b = x.clone().requires_grad_(), w.clone().requires_grad_()
+        y = encoded_conv2d(a, b, unit, (2, 1), 1, 2, exact=exact_sums)
+        y.sum().backward()
+        found.append((y.detach(), a.grad, b.grad))
+    units = found[0][0].numpy() / encoding.step
+    assert (units == np.rint(units)).all()
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=0.1)
+    torch.testing.assert_close(found[0][1:], found[1][1:])
+    for layer, message in (({"s": torch.ones(41)}, "trained position"), ({"gradient": "difference"}, "'difference'")):
+        with pytest.raises(UsageError, match=rf"exact sums with: got .*{message}"):
+            encoded_conv2d(x, w, unit, groups=2, exact=True, **layer)
+
+
 def test_straight_through_gradients_are_those_of_the_exact_product():
     rng = np.random.default_rng(3)
     x, w = (torch.from_numpy(v).float() for v in codes(UNITS["truncated"], rng, (6, 2, 5, 5), (3, 2, 3, 3)))
