@@ -31,7 +31,11 @@ def build(encoding: Encoding, arch: EncodingnetArch | None = None) -> EncodedArr
         UsageError: an output-stationary array, or a sum that does not fit its width.
         ArtifactError: the encoding does not run on the array.
     """
-    return EncodedArray(encoding, arch or EncodingnetArch())
+    arch = arch or EncodingnetArch()
+    if arch.dataflow != "ws":
+        mend = "Use dataflow='ws'; 'os' is simulated only."
+        raise UsageError.of("dataflow of the RTL", repr(arch.dataflow), "'ws'", mend)
+    return EncodedArray(encoding, arch, column_plan(encoding, arch))
 
 
 def lane_bits(encoding: Encoding) -> int:
@@ -45,7 +49,7 @@ def lanes(arch: EncodingnetArch) -> int:
 
 
 class EncodedArray(wiring.Component):
-    """R×C cells.
+    """R×C cells; made by `build`.
 
     Ports:
         inp: In(stream of ArrayLayout(`lane_bits`, `lanes`)): weights of one row by column, or activations by row, then
@@ -54,12 +58,8 @@ class EncodedArray(wiring.Component):
         clk, rst: rising edge; synchronous reset, after which weights are loaded anew.
     """
 
-    def __init__(self, encoding: Encoding, arch: EncodingnetArch) -> None:
-        if arch.dataflow != "ws":
-            mend = "Use dataflow='ws'; 'os' is simulated only."
-            raise UsageError.of("dataflow of the RTL", repr(arch.dataflow), "'ws'", mend)
-        self.encoding, self.arch = encoding, arch
-        self.plan: ColumnPlan = column_plan(encoding, arch)
+    def __init__(self, encoding: Encoding, arch: EncodingnetArch, plan: ColumnPlan) -> None:
+        self.encoding, self.arch, self.plan = encoding, arch, plan
         beats = stream.Signature(data.ArrayLayout(lane_bits(encoding), lanes(arch)))
         sums = stream.Signature(data.ArrayLayout(signed(self.plan.width), arch.cols))
         super().__init__({"inp": In(beats), "out": Out(sums)})

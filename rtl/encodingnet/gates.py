@@ -131,4 +131,5 @@ def block_verilog(
         lines.append(f"  wire {name} = {gate(gates, s, known, constant_term).text};")
         known[s] = Term(name)
     outputs = ", ".join(known[int(s)].text for s in reversed(wanted))
-    return "\n".join([f"module {module} (", *lines, f"  assign bits = {{{outputs}}};", "endmodule", ""])
+    head = ["/* verilator lint_off UNUSEDSIGNAL */ // a gate may ignore what it reads", f"module {module} ("]
+    return "\n".join([*head, *lines, f"  assign bits = {{{outputs}}};", "endmodule", ""])
