@@ -111,12 +111,14 @@ def update_cuba(v, u, theta, bias, fired, p):
 
 
 @njit(cache=True, nogil=True)
-def _linear(v, loss):
+def shrunk(v, loss):
+    """sgn(v)·max(|v| − loss, 0)."""
     return max(v - loss, 0) if v > 0 else min(v + loss, 0)
 
 
 @njit(cache=True, nogil=True)
-def _decayed(v, kept, k, ceiling):
+def decayed(v, kept, k, ceiling):
+    """v·kept / 2^k, towards zero or down."""
     return (v * kept + ((v >> 63) & ceiling)) >> k
 
 
@@ -128,11 +130,11 @@ def update_general(u, v, held, acc, theta, bias, fired, p):
     for j in range(v.shape[0]):
         a, i, old = np.int64(acc[j]) << p[SHIFT], np.int64(u[j]), np.int64(v[j])
         if p[CUBA]:
-            kept = _linear(i, p[LOSS_I]) if linear else _decayed(i, p[KEPT_I], p[BITS_I], p[CEILING_I])
+            kept = shrunk(i, p[LOSS_I]) if linear else decayed(i, p[KEPT_I], p[BITS_I], p[CEILING_I])
             a = min(max(kept + a, low), high)
             u[j] = a
         busy += np.int32((old | a | bias[j]) != 0)
-        kept = _linear(old, p[LOSS_V]) if linear else _decayed(old, p[KEPT_V], p[BITS_V], p[CEILING_V])
+        kept = shrunk(old, p[LOSS_V]) if linear else decayed(old, p[KEPT_V], p[BITS_V], p[CEILING_V])
         new = min(max(kept + bias[j] + a, low), high)
         fired[j] = False
         if held[j] > 0:
@@ -166,7 +168,8 @@ def dense_layer(w, addr, values, cuts, steps, p, mode, acc, theta, bias, first, 
     """One block of neurons of a dense layer over a batch.
 
     w [n_in, block] (rows contiguous), acc of the block's length and any integer type, mode NARROW, NARROW_CUBA or
-    GENERAL. address: room for spikes (grown by the caller's retry); counts int32 [slots] of spikes; busy int64 [1]; probe int32 [samples, steps, block] takes v after each step, or has length 0.
+    GENERAL. address: room for spikes (grown by the caller's retry); counts int32 [slots] of spikes; busy int64
+    [1]; probe int32 [samples, steps, block] takes v after each step, or has length 0.
     Returns spikes written, or −1 when there was no room.
     """
     n = acc.shape[0]
