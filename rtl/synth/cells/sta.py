@@ -18,6 +18,7 @@ from rtl.synth.cells.graph import Graph, build_graph
 from rtl.synth.cells.library import Arc, Library
 from rtl.synth.cells.netlist import CellNetlist
 from rtl.synth.cells.roles import find_gate
+from rtl.synth.cells.still import still_nets
 from rtl.synth.cells.tables import Table
 
 # Wire capacitance a sink pin: 1 fF for each µm of √(area of the smallest NAND2). That is 0.9 fF in Nangate 45 nm, the
@@ -34,12 +35,15 @@ class Conditions:
         wire_ff: wire capacitance a sink pin in fF; None for `default_wire_ff` of the library.
         input_slew_ps, clock_slew_ps: transition time of inputs and of the clock.
         output_load_ff: load of every output port beside its wire.
+        still: input ports that hold still while the design works; no path starts at them, nor at registers that only
+            load from them (`rtl.synth.cells.still`).
     """
 
     wire_ff: float | None = None
     input_slew_ps: float = 0.0
     clock_slew_ps: float = 0.0
     output_load_ff: float = 0.0
+    still: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +163,8 @@ def analyse(netlist: CellNetlist, conditions: Conditions | None = None, graph: G
     for nets in netlist.inputs.values():
         arrival[nets], slew[nets] = 0.0, conditions.input_slew_ps
     q_delay = _launch(graph, load, conditions, arrival, slew)
+    if conditions.still:
+        arrival[still_nets(graph, conditions.still)] = -np.inf
     heads, flat = pool.arrays()
     source = np.full((netlist.n_nets, 2), -1, np.int64)
     edge_delay = np.zeros(len(graph.fan_in))

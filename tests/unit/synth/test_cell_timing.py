@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hwsim.ir.errors import ToolMissingError, UsageError
 from rtl.synth.cells import Conditions, MapOptions, analyse, critical_path_ps, library_files, load_library, map_cells
 from rtl.synth.cells.sta import default_wire_ff
+from rtl.synth.cells.still import still_nets
 from rtl.synth.cells.verilog import opensta_path_ps
 from rtl.synth.opensta import find_opensta
 
@@ -35,6 +37,33 @@ def test_register_to_register_by_hand() -> None:
     assert [step[2] for step in timing.path] == pytest.approx([53.0, 65.0, 99.0])
     assert timing.edge_delay_ps.tolist() == pytest.approx([(12.0 + 13.8) / 2])
     assert timing.q_delay_ps[0] == pytest.approx(48.0)
+
+
+def test_paths_from_what_holds_still_do_not_count() -> None:
+    """w_q → two inverters → XOR with x_q → y; the counter reads only itself and moves."""
+    cells = netlist(
+        {"clk": [2], "x": [3], "w": [4]},
+        {"y": [11]},
+        {
+            "wr": ("DFF", {"CLK": 2, "D": 4, "Q": 5}),
+            "xr": ("DFF", {"CLK": 2, "D": 3, "Q": 6}),
+            "i0": ("INV", {"A": 5, "Y": 7}),
+            "i1": ("INV", {"A": 7, "Y": 8}),
+            "g": ("XOR2", {"A": 8, "B": 6, "Y": 9}),
+            "count": ("DFF", {"CLK": 2, "D": 12, "Q": 13}),
+            "i2": ("INV", {"A": 13, "Y": 12}),
+            "yr": ("DFF", {"CLK": 2, "D": 9, "Q": 11}),
+        },
+    )
+    everything, working = analyse(cells), analyse(cells, Conditions(still=("w",)))
+    assert everything.path[0][0] == "wr"
+    assert working.path[0][0] == "xr"
+    assert working.critical_path_ps < everything.critical_path_ps
+    still = still_nets(working.graph, ("w",))
+    held = [driven_by(cells, name, pin) for name, pin in (("wr", "Q"), ("i0", "Y"), ("i1", "Y"))]
+    assert sorted(np.flatnonzero(still)) == sorted([net(cells, "w"), *held])
+    with pytest.raises(UsageError, match=r"still port: got weights, expected one of"):
+        analyse(cells, Conditions(still=("weights",)))
 
 
 def test_slews_and_loads_of_the_ports() -> None:
