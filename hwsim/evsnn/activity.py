@@ -29,6 +29,16 @@ COUNTERS = (
 )  # fmt: skip
 
 
+# what `SimResult.energy` is by default; hwsim.evsnn.energy has the other presets and the phases
+_PRICED = ("syn_fwd", "neuron_access", "neuron_update", "spike", "packet", "hop_ew", "hop_ns", "weight_wr")
+DEFAULT_PRICE = ("loihi", {name: name for name in _PRICED})
+
+
+def priced(counters: Counters) -> dict[str, int]:
+    """The counters that have a figure of their own on Loihi; the others stand inside those."""
+    return {name: counters[name] for name in _PRICED}
+
+
 def forward_counters(layer: Layer, syn: int, access: int, update: int, spikes: int) -> Counters:
     """Counts of a layer's forward pass; packets and hops are added by `with_traffic`."""
     words = syn + access
@@ -96,5 +106,5 @@ def neuron_counts(address: np.ndarray, n: int) -> np.ndarray:
 
 
 __all__ = [
-    "COUNTERS", "LayerActivity", "forward_counters", "groups_of", "neuron_counts", "stalls_of", "summed", "traffic",
+    "COUNTERS", "DEFAULT_PRICE", "LayerActivity", "forward_counters", "groups_of", "neuron_counts", "priced", "stalls_of", "summed", "traffic",
 ]  # fmt: skip

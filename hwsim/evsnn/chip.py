@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from hwsim.core.counters import Counters
+from hwsim.core.energy import energy_of
 from hwsim.core.result import SimResult
 from hwsim.evsnn import activity as count
 from hwsim.evsnn import clocked, window
@@ -23,7 +24,7 @@ from hwsim.ir.spiking import SpikingNet
 
 @dataclass(frozen=True, eq=False)
 class SpikeResult(SimResult):
-    """What the chip did, beside outputs, cycles and counters of the batch.
+    """What the chip did, beside outputs, cycles and counters of the batch; `energy` is at Loihi's figures.
 
     Attributes:
         sample_cycles: int64 [batch], cycles of each sample; samples do not overlap.
@@ -150,11 +151,12 @@ class Chip:
         moved = count.traffic(net, arch, count.neuron_counts(events.address, net.n_inputs), sent)
         layers = [did + packets for did, packets in zip(layers, moved, strict=True)]
         cycles = arch.forward_cycles(net, done)
-        longest = int(cycles.max(initial=0))
+        longest, total = int(cycles.max(initial=0)), count.summed(layers)
         notes = ("many cores: cycles are an estimate",) if arch.neurons_per_core else ()
         return SpikeResult(
-            outputs, int(cycles.sum()), longest, longest, count.summed(layers), "numba",
-            net.classify(outputs) if net.n_classes else None, notes=notes, sample_cycles=cycles, layers=tuple(layers),
+            outputs, int(cycles.sum()), longest, longest, total, "numba",
+            net.classify(outputs) if net.n_classes else None, energy_of(count.priced(total), *count.DEFAULT_PRICE),
+            notes=notes, sample_cycles=cycles, layers=tuple(layers),
             spikes=tuple(fired), activity=tuple(done), membranes=membranes,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwsim.core.counters import Counters
+from hwsim.core.energy import energy_of
 from hwsim.core.rng import parameters, states_of
 from hwsim.evsnn import activity as count
 from hwsim.evsnn import kernels_learn as kernels
@@ -155,10 +156,11 @@ def _result(
     arch.check_log(done[0].events + sum(did.spikes for did in done))
     learn_cycles = arch.learn_cycles(net, done, learned)
     cycles = arch.forward_cycles(net, done) + learn_cycles
+    total = count.summed(layers)
     classes, longest = z.argmax(axis=1), int(cycles.max(initial=0))
     return LearnResult(
-        z, int(cycles.sum()), longest, longest, count.summed(layers), "numba", classes, sample_cycles=cycles,
-        layers=tuple(layers), activity=tuple(done), forward=count.summed(forward), backward=count.summed(backward),
+        z, int(cycles.sum()), longest, longest, total, "numba", classes,
+        energy_of(count.priced(total), *count.DEFAULT_PRICE), sample_cycles=cycles, layers=tuple(layers), activity=tuple(done), forward=count.summed(forward), backward=count.summed(backward),
         learn_cycles=learn_cycles, learning=tuple(learned), correct=classes == labels,
     )  # fmt: skip
 
