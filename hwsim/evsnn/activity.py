@@ -103,8 +103,3 @@ def summed(parts: Sequence[Counters]) -> Counters:
 def neuron_counts(address: np.ndarray, n: int) -> np.ndarray:
     """int64 [n]: events of every address."""
     return np.bincount(address, minlength=n).astype(np.int64)
-
-
-__all__ = [
-    "COUNTERS", "DEFAULT_PRICE", "LayerActivity", "forward_counters", "groups_of", "neuron_counts", "priced", "stalls_of", "summed", "traffic",
-]  # fmt: skip

@@ -158,9 +158,10 @@ def _result(
     cycles = arch.forward_cycles(net, done) + learn_cycles
     total = count.summed(layers)
     classes, longest = z.argmax(axis=1), int(cycles.max(initial=0))
+    energy = energy_of(count.priced(total), *count.DEFAULT_PRICE)
     return LearnResult(
-        z, int(cycles.sum()), longest, longest, total, "numba", classes,
-        energy_of(count.priced(total), *count.DEFAULT_PRICE), sample_cycles=cycles, layers=tuple(layers), activity=tuple(done), forward=count.summed(forward), backward=count.summed(backward),
+        z, int(cycles.sum()), longest, longest, total, "numba", classes, energy, sample_cycles=cycles,
+        layers=tuple(layers), activity=tuple(done), forward=count.summed(forward), backward=count.summed(backward),
         learn_cycles=learn_cycles, learning=tuple(learned), correct=classes == labels,
     )  # fmt: skip
 

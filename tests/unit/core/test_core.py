@@ -44,7 +44,7 @@ def test_energy_bounds_and_unpriced_events():
 
 
 def test_bad_technologies(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match="technology: got 'sky1', expected one of .*cmos45"):
+    with pytest.raises(UsageError, match=r"technology: got 'sky1', expected one of .*cmos45"):
         technology("sky1")
     (tmp_path / "bare.toml").write_text('[add]\nvalue = 1.0\nunit = "pJ"\nnode = "?"\n')
     monkeypatch.setattr(energy.resources, "files", lambda _: tmp_path)
