@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwsim.core.counters import Counters
-from hwsim.ir.arch.evsnn import EvsnnArch, LayerActivity
+from hwsim.ir.arch.evsnn import EvsnnArch
 from hwsim.ir.spiking import Layer, SpikingNet
 
 COUNTERS = (
