@@ -66,6 +66,9 @@ class MomentumPerturbed(Optimizer):
         if not math.isfinite(group["rho"]):
             raise UsageError.of("rho", group["rho"], "a finite number (> 0: the paper's side)", "Change rho.")
 
+    def __getstate__(self) -> dict[str, Any]:  # torch's knows only its own attributes
+        return {**super().__getstate__(), "guard": self.guard}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._kept = None

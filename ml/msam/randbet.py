@@ -71,6 +71,9 @@ class RandBET(torch.optim.SGD):
                 p.clamp_(-self.clip, self.clip)
         return loss
 
+    def __getstate__(self) -> dict[str, Any]:  # torch's knows only its own attributes
+        return {**self.__dict__, **super().__getstate__()}
+
     def _at(self, values: list[Tensor], weights: list[Tensor], closure: Closure) -> Any:
         with torch.no_grad():
             torch._foreach_copy_(weights, values)

@@ -35,6 +35,7 @@ class Recipe:
         momentum, weight_decay, smoothing: μ, λ, label smoothing.
         rho: ρ of the methods that have one; None takes `RHO`.
         rho_from: epoch before which MSAM's ρ is 0 (paper section 3.2: the warm-up of vision transformers).
+        look_every, look_alpha: LookSAM's k and α (the authors' code of MSAM: 10 and 0.7).
         rate, clip: RandBET's training bit-error rate and w_max.
         clip_norm: clip the gradient's norm to it; 0 for not.
         augment: mirror and shift images.
@@ -54,6 +55,8 @@ class Recipe:
     warmup: float = 0.0
     rho: float | None = None
     rho_from: float = 0.0
+    look_every: int = 10
+    look_alpha: float = 0.7
     rate: float = 0.01
     clip: float = 0.3
     clip_norm: float = 0.0
@@ -69,8 +72,8 @@ class Recipe:
 
     @property
     def gradients_a_step(self) -> float:
-        """Forward and backward passes a step; LookSAM's is a mean over its cycle of ten."""
-        return {"sam": 2.0, "randbet": 2.0, "looksam": 1.1}.get(self.method, 1.0)
+        """Forward and backward passes a step; LookSAM's is a mean over its cycle."""
+        return {"sam": 2.0, "randbet": 2.0, "looksam": 1.0 + 1.0 / self.look_every}.get(self.method, 1.0)
 
     @property
     def radius(self) -> float:
@@ -88,7 +91,13 @@ class Recipe:
             "nesterov": partial(torch.optim.SGD, nesterov=True),
             "msam": partial(MSAM, rho=self.radius),
             "sam": partial(SAM, rho=self.radius, second_pass=partial(frozen_statistics, model)),
-            "looksam": partial(LookSAM, rho=self.radius, second_pass=partial(frozen_statistics, model)),
+            "looksam": partial(
+                LookSAM,
+                rho=self.radius,
+                k=self.look_every,
+                alpha=self.look_alpha,
+                second_pass=partial(frozen_statistics, model),
+            ),
             "adamw": torch.optim.AdamW,
             "adamw_msam": partial(AdamWMSAM, rho=self.radius),
             "randbet": partial(

@@ -58,6 +58,9 @@ class SAM(torch.optim.SGD):
         super().step()
         return loss
 
+    def __getstate__(self) -> dict[str, Any]:  # torch's knows only its own attributes
+        return {**self.__dict__, **super().__getstate__()}
+
     def _with_grad(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"] if p.grad is not None]
 

@@ -80,7 +80,9 @@ class Trainer:
         with torch.autocast("cuda", torch.bfloat16) if self.amp else nullcontext():
             return functional.cross_entropy(self.model(x).float(), y, label_smoothing=self.recipe.smoothing)
 
-    def _step(self, x: Tensor, y: Tensor) -> float:
+    def step(self, x: Tensor, y: Tensor) -> float:
+        """One update on a batch; its loss."""
+
         def closure() -> Any:
             self.optimiser.zero_grad(set_to_none=True)
             loss = self.loss(x, y)
@@ -105,7 +107,7 @@ class Trainer:
                 group["lr"] = self.schedule.rate(done, steps)
                 if "rho" in group:
                     group["rho"] = self.recipe.radius if done >= self.recipe.rho_from * steps else 0.0
-            total += self._step(x.to(self.device), y.to(self.device))
+            total += self.step(x.to(self.device), y.to(self.device))
         return total / steps
 
     def _judge(self, loss: float) -> None:

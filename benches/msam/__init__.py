@@ -1,0 +1,1 @@
+"""Bench of MSAM; see paper.toml and bench.py."""
