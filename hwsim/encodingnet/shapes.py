@@ -41,13 +41,23 @@ class GemmShape:
 
 
 def conv(
-    name: str, size: int, channels: int, filters: int, kernel: int, stride: int = 1, padding: int = 0, groups: int = 1
+    name: str,
+    size: int,
+    channels: int,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+    *,
+    ceil: bool = False,
 ) -> GemmShape:
     """A convolution of a square image as a matrix product (im2col).
 
     Args:
         size: height and width in pixels.   channels, filters: of all groups.
         kernel, stride, padding: in pixels.   groups: divides both channel counts.
+        ceil: a stride that does not divide the image gives one more output, as SCALE-Sim has it.
 
     Raises:
         UsageError: a kernel larger than the padded image, or groups that do not divide the channels.
@@ -56,7 +66,7 @@ def conv(
         >>> conv("conv2", 56, 64, 64, 3)
         GemmShape(name='conv2', t=2916, k=576, n=64, groups=1, repeats=1)
     """
-    side = (size + 2 * padding - kernel) // stride + 1
+    side = (size + 2 * padding - kernel + (stride - 1) * ceil) // stride + 1
     if groups < 1 or channels % groups or filters % groups:
         got = f"{groups} groups of {channels} → {filters} channels"
         raise UsageError.of(f"layer {name!r}", got, "groups that divide both", "Mend the layer.")
@@ -70,22 +80,23 @@ def resnet18(padded: bool = True) -> list[GemmShape]:
     """ResNet-18 for one 224×224 image (He et al., CVPR 2016, table 1): 20 convolutions and the classifier.
 
     Args:
-        padded: the network's own padding; False = none, as the table that SCALE-Sim ships has it (conv2 … conv5
-            read 56, 28, 14 and 7 pixels there, too).
+        padded: the network's own padding; False = none, and outputs rounded up: what SCALE-Sim makes of the table
+            that comes with it.
 
     Example:
         >>> layers = resnet18()
         >>> len(layers), sum(layer.macs for layer in layers)
         (21, 1814073344)
     """
-    layers, channels = [conv("conv1", 224, 3, 64, 7, 2, 3 * padded)], 64
+    pad, up, channels = int(padded), not padded, 64
+    layers = [conv("conv1", 224, 3, 64, 7, 2, 3 * pad, ceil=up)]
     for stage, (size, filters) in enumerate(((56, 64), (28, 128), (14, 256), (7, 512)), start=2):
         for block in (1, 2):
             first = stage > 2 and block == 1
             stride, image = (2, 2 * size) if first else (1, size)
-            layers.append(conv(f"conv{stage}_{block}a", image, channels, filters, 3, stride, int(padded)))
-            layers.append(conv(f"conv{stage}_{block}b", size, filters, filters, 3, 1, int(padded)))
+            layers.append(conv(f"conv{stage}_{block}a", image, channels, filters, 3, stride, pad, ceil=up))
+            layers.append(conv(f"conv{stage}_{block}b", size, filters, filters, 3, 1, pad, ceil=up))
             if first:
-                layers.append(conv(f"conv{stage}_{block}s", image, channels, filters, 1, 2))
+                layers.append(conv(f"conv{stage}_{block}s", image, channels, filters, 1, 2, ceil=up))
             channels = filters
     return [*layers, GemmShape("fc", 1, 512, 1000)]

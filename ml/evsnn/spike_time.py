@@ -66,13 +66,14 @@ FALLING, CONSTANT = Threshold(), Threshold(slope=0.0)
 def encode(x: Tensor, ticks: int = 0) -> Spikes:
     """Latency code of intensities x in [0, 1]: t = 1 − x where x > 0, no spike at 0.
 
-    `ticks` > 0 rounds to the grid of the chip: tick k = round((1 − x)·ticks), a spike when k < ticks, t = k/ticks.
+    `ticks` > 0 rounds to the grid of the chip: tick k = round((1 − x)·ticks), halves up; a
+    spike when k < ticks, at t = k/ticks.
 
     >>> encode(torch.tensor([[0.0, 0.25, 1.0]])).time.tolist()
     [[0.0, 0.75, 0.0]]
     """
     if ticks:
-        late = torch.round((1 - x) * ticks)
+        late = torch.floor((1 - x) * ticks + 0.5)
         fired = (late < ticks).to(x.dtype)
         return Spikes(late / ticks * fired, fired)
     fired = (x > 0).to(x.dtype)

@@ -88,18 +88,23 @@ class StdNet(nn.Module):
                 continue
             weights.append(nn.Parameter(self._start(i, layer, seed)))
         self.weights = nn.ParameterList(weights)
+        levels = [torch.full((len(w),), rule.mean if w is not weights[-1] else 0.0) for w in weights[rule.analogue :]]
+        self.levels = nn.ParameterList(levels)
         self.bias = nn.Parameter(torch.zeros(weights[0].shape[0])) if rule.analogue else None
 
     def _start(self, i: int, layer: Dense | Conv, seed: int) -> Tensor:
         draw = torch.randn(layer.weight_size, generator=torch_generator(seed, "std", i))
         last, first = i == len(self.shape.layers) - 1, i == 0 and self.rule.analogue
-        mean, spread = (0.0, 1.0) if last or first else (self.rule.mean, self.rule.spread)
-        return draw * (spread / layer.fan_in**0.5) + mean / layer.fan_in
+        return draw * ((1.0 if last or first else self.rule.spread) / layer.fan_in**0.5)
 
     def weight(self, i: int) -> Tensor:
         """Weights of the i-th layer that has some, as the forward pass uses them."""
-        rule = self.rule
-        return _Rounded.apply(self.weights[i], rule.weight_bits, rule.fraction) if rule.weight_bits else self.weights[i]
+        rule, weight = self.rule, self.weights[i]
+        if i >= int(rule.analogue):
+            over = tuple(range(1, weight.dim()))
+            level = self.levels[i - int(rule.analogue)].view(-1, *[1] * len(over))
+            weight = weight - weight.mean(over, keepdim=True) + level / weight[0].numel()
+        return _Rounded.apply(weight, rule.weight_bits, rule.fraction) if rule.weight_bits else weight
 
     def spikes(self, x: Tensor) -> list[Spikes]:
         """Spikes of the input and after every layer but the readout."""

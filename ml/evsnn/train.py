@@ -14,6 +14,7 @@ import math
 import platform
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -52,8 +53,8 @@ class RunSpec:
 
     method: one of `METHODS`; net: shape in the notation of `ml.evsnn.shape`; steps: T of the step methods, also of
     event frames; adapt, theta, leak, quiet, gain, target: see `MpdRule`; mask, surrogate: other than the method's;
-    mean, spread, wake, wanted, ticks, bits, fraction, gain_max: see `StdRule` and `Threshold`; shift, moved, mirror: augmentation;
-    start: ``model.pt`` of another run to start from.
+    mean, spread, wake, wanted, ticks, bits, fraction, gain_max: see `StdRule` and `Threshold`; shift, moved,
+    mirror: augmentation; start: ``model.pt`` of another run to start from.
     """
 
     method: str = "std"
@@ -62,7 +63,7 @@ class RunSpec:
     seed: int = 0
     epochs: int = 40
     batch: int = 128
-    lr: float = 3e-3
+    lr: float = 0.05
     warmup: float = 0.0
     decay: float = 0.0
     smoothing: float = 0.0
@@ -79,7 +80,7 @@ class RunSpec:
     mask: str = ""
     surrogate: str = ""
     width: float = 1.0
-    mean: float = 2.0
+    mean: float = 0.0
     gain_max: float = 8.0
     spread: float = 1.0
     wake: float = 10.0
@@ -126,6 +127,19 @@ class RunSpec:
         )
 
 
+def parameter_groups(lr: float) -> Callable[[torch.nn.Module], list[dict[str, Any]]]:
+    """Optimiser groups: a weight tensor learns at lr/√fan-in, the scale of its start values, all else at lr/10."""
+
+    def groups(model: torch.nn.Module) -> list[dict[str, Any]]:
+        out = []
+        for parameter in model.parameters():
+            rate = lr / parameter[0].numel() ** 0.5 if parameter.dim() > 1 else lr / 10
+            out.append({"params": [parameter], "lr": rate})
+        return out
+
+    return groups
+
+
 def train_network(
     spec: RunSpec, task: Task, out: Path | None = None, progress: Progress | None = None, device: str = "auto"
 ) -> tuple[StdNet | MpdNet, FitResult]:
@@ -141,6 +155,7 @@ def train_network(
         partial(accuracy, task=task, x=task.x_val, y=task.y_val),
         FitConfig(spec.epochs, spec.lr, (0.9, 0.999), weight_decay=spec.decay, warmup=spec.warmup),
         checkpoint=out / "checkpoint.pt" if out else None,
+        parameters=parameter_groups(spec.lr),
         progress=progress,
         loss=lambda net, scores, labels: net.loss(scores, labels, smoothing),  # type: ignore[operator]
     )

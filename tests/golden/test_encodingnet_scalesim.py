@@ -79,6 +79,7 @@ def test_resnet18_at_length():
     arch = EncodingnetArch(style="systolic")
     cycles = [traffic(layer, exact(8, 8), arch).cycles for layer in resnet18(padded=False)]
     assert len(cycles) == 21
+    assert [layer.t for layer in resnet18(padded=False)][:2] == [110 * 110, 54 * 54]  # its outputs are rounded up
     assert cycles[1] == 27954
 
 
