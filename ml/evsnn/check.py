@@ -1,7 +1,7 @@
 """Gradients against finite differences in float64, over every branch of both rules.
 
 f'(w) ≈ (8 (f(w+h) − f(w−h)) − (f(w+2h) − f(w−2h))) / 12h. A relative error is |difference| over the larger of the
-two gradients, but at least 1e-3 of the layer's largest (below that, rounding of the loss decides).
+two gradients, but at least 1e-3 of the layer's largest, and 1e-5 (below that, rounding of the loss decides).
 
 STD-ED is differentiated as it is; a point whose ±2h changes the case of any neuron is drawn again (there the
 function has a kink or a jump). MPD-ED has a surrogate gradient, which is the true gradient of another net, the
@@ -29,7 +29,7 @@ from ml.evsnn.spike_time import Threshold
 from ml.evsnn.std import StdNet, StdRule
 
 H = 2e-5
-FLOOR = 1e-3
+FLOOR, SMALLEST = 1e-3, 1e-2
 _STD_SHAPES = ("30-40-25-5", "1x8x8-4C3-P2-12-5", "2x6x6-5C3s-4C3-5")
 _MPD_SHAPES = ("12-16-10-4", "1x6x6-3C3s-P2-9-4", "2x5x5-4C3-6-4")
 
@@ -47,7 +47,7 @@ class GradientCheck:
 
 
 def _relative(numeric: float, exact: float, scale: float) -> float:
-    return abs(numeric - exact) / max(abs(numeric), abs(exact), FLOOR * (scale or 1.0))
+    return abs(numeric - exact) / max(abs(numeric), abs(exact), FLOOR * max(scale, SMALLEST))
 
 
 def _difference(f: Callable[[float], float], h: float = H) -> float:
@@ -58,7 +58,9 @@ def _std_net(n: int, seed: int) -> tuple[StdNet, Tensor, Tensor]:
     """The n-th random network: shapes and both thresholds in turn, 4 samples in float64."""
     shape = parse(_STD_SHAPES[n % len(_STD_SHAPES)])
     slope = (1.0, 1.0, 1.0, 0.0, 0.5)[n % 5]
-    rule = StdRule(Threshold(slope=slope, gain_max=math.inf), mean=2.0 if slope else 4.0, spread=2.5)
+    rule = StdRule(
+        Threshold(slope=slope, gain_max=math.inf), mean=(0.5, 1.0, 0.0)[n % 3] + (0.5 if slope < 1 else 0.0), spread=3.0
+    )
     net = StdNet(shape, rule, derive(seed, "check", n)).double().eval()
     noise = torch_generator(seed, "std-check", n)
     x = torch.rand(4, *shape.inputs, generator=noise, dtype=torch.float64)
@@ -93,7 +95,7 @@ def std_gradient_check(nets: int = 30, points: int = 8, seed: int = 0) -> Gradie
                     result.add(name, int((cases == value).sum()))
         draw = numpy_generator(seed, "points", n)
         with torch.no_grad():
-            for tensor in (*net.weights, x):
+            for tensor in (*net.weights, *net.levels, x):
                 _check_tensor(net, x, labels, tensor, base, points, draw, result)
     return result
 

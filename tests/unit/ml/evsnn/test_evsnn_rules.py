@@ -192,7 +192,8 @@ def test_pairs_counted_without_loops_equal_the_event_forms() -> None:
 
 def test_std_counts_by_hand() -> None:
     net = StdNet(parse("2-2-2"), StdRule(), 0)
-    net.weights[0].data = torch.tensor([[0.3, 0.3], [9.0, 9.0]])  # one crosses inside, one fires at the start
+    net.weights[0].data.zero_()  # then all weights of a neuron are its level / 2
+    net.levels[0].data = torch.tensor([0.6, 18.0])  # one crosses inside, one fires at the start
     counts = std_counts(net, torch.tensor([[0.5, 1.0]]), steps=10)
     assert (counts[0].event, counts[0].dense, counts[1].event) == (2, 40, 8)
 

@@ -17,8 +17,8 @@ from ml.evsnn import train
 from ml.evsnn.batches import FrameBatches, ImageBatches
 from ml.evsnn.tasks import load_task
 
-QUICK = train.RunSpec(epochs=4, batch=32, lr=5e-3)
-BARS = train.RunSpec(method="mpd", data="moving_bars", net="2x16x16-60-8", steps=8, leak=0.9, epochs=2, batch=32)
+QUICK = train.RunSpec(epochs=4, batch=32, lr=0.1)
+BARS = train.RunSpec(method="mpd", data="moving_bars", net="2x16x16-60-8", steps=8, leak=0.9, epochs=3, batch=32)
 
 
 @pytest.mark.parametrize("method", ["std", "stdbp", "mpd", "stbp", "tssl"])
@@ -38,7 +38,7 @@ def test_events_are_learned(method: str, tmp_path: Path) -> None:
 
 def test_convolutions_learn_too(tmp_path: Path) -> None:
     for method in ("std", "mpd"):
-        spec = replace(QUICK, method=method, net="1x8x8-12C3-P2-10", lr=1e-2)
+        spec = replace(QUICK, method=method, net="1x8x8-12C3-P2-10")
         assert train.run(spec, tmp_path / method)["test_accuracy"] > 0.5
 
 
