@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -57,6 +59,14 @@ def test_plain_systolic_cells(arch):
     agree(exact(3, 3), arch, *operands(exact(3, 3), np.random.default_rng(1), 4, 7, 3))
     wide = exact(8, 8)
     agree(wide, arch, *operands(wide, np.random.default_rng(1), 6, 5, 2))
+
+
+@pytest.mark.parametrize("style", ["popcount", "heap"])
+def test_more_than_64_wide_bits(style):
+    few = exact(3, 3)
+    gates = replace(few.gates, outputs=np.tile(few.gates.outputs, 8), output_names=())
+    many = replace(few, gates=gates, position_weights=np.arange(-36, 36))
+    agree(many, EncodingnetArch(2, 2, style=style), *operands(many, np.random.default_rng(5), 3, 3, 2))
 
 
 def test_long_runs_are_counted_in_pieces():
