@@ -139,15 +139,20 @@ class MomentumPerturbed(Optimizer):
 
     def _recover(self) -> None:
         """Forget a momentum that is not finite; the weights are clean here, and ρ is halved for what follows."""
-        self.state.clear()
+        self.forget()
         for group in self.param_groups:
-            group["shift"] = 0.0
             group["halvings"] += 1
         self.halve_rho()
         if self.param_groups[0]["halvings"] >= MAX_HALVINGS:
             mend = "Lower lr or rho, clip the gradients, or look at the loss."
             got = f"NaN or infinity {MAX_HALVINGS} times in a row"
             raise DivergedError.of(f"{type(self).__name__}: norm of the momentum", got, "finite gradients", mend)
+
+    def forget(self) -> None:
+        """Drop momentum and shift, as before the first step; for parameters that hold clean weights."""
+        self.state.clear()
+        for group in self.param_groups:
+            group["shift"] = 0.0
 
     def halve_rho(self) -> None:
         """Halve the shift of every group from the next step on (it multiplies whatever ρ a schedule sets)."""

@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from hwsim.ir.errors import UsageError
 from ml.common.train import Batches, Progress, save_atomic
 from ml.msam.batchnorm import batch_norms, recalibrate_bn
+from ml.msam.guard import RhoGuard
 from ml.msam.perturbed import DivergedError, MomentumPerturbed, unperturbed
 from ml.msam.recipe import Recipe
 
@@ -50,6 +51,7 @@ class Trainer:
         on_epoch: called before each epoch with (model, optimiser, epoch).
         progress: told (epochs done, all, note).
         amp: mixed precision (bfloat16) on a CUDA device.
+        guard: with MSAM and AdamWMSAM, halve a ρ that is too long (`ml.msam.guard.RhoGuard`).
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Trainer:
         on_epoch: Callable[[nn.Module, Optimizer, int], None] | None = None,
         progress: Progress | None = None,
         amp: bool = True,
+        guard: bool = False,
     ) -> None:
         self.model, self.batches, self.recipe = model, batches, recipe
         self.evaluate, self.check_every, self.checkpoint = evaluate, check_every, checkpoint
@@ -74,6 +77,8 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.amp = amp and self.device.type == "cuda"
         self.outcome, self.epoch = Outcome(), 0
+        guarded = guard and isinstance(self.optimiser, MomentumPerturbed)
+        self.guard = RhoGuard(model, self.optimiser) if guarded else None  # type: ignore[arg-type]
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Smoothed cross-entropy of a batch."""
@@ -96,6 +101,8 @@ class Trainer:
         if not math.isfinite(value) and not isinstance(self.optimiser, MomentumPerturbed):
             mend = "Lower lr or rho, or look at the data."
             raise DivergedError.of(f"loss in epoch {self.epoch} with {self.recipe.method}", value, "finite", mend)
+        if self.guard:
+            self.guard.start(value)
         return value
 
     def _train_epoch(self) -> float:
@@ -137,7 +144,10 @@ class Trainer:
         while self.epoch < min(self.recipe.epochs, until or self.recipe.epochs):
             if self.on_epoch:
                 self.on_epoch(self.model, self.optimiser, self.epoch)
-            self._judge(self._train_epoch())
+            loss = self._train_epoch()
+            if self.guard:
+                self.guard.check(loss)
+            self._judge(loss)
             self.epoch += 1
             self.outcome.wall_s = before + time.monotonic() - start
             self._save()
@@ -159,7 +169,8 @@ class Trainer:
         draws = getattr(self.optimiser, "generator", None)
         state = {"recipe": asdict(self.recipe), "model": self.model.state_dict(), "epoch": self.epoch,
                  "optimiser": self.optimiser.state_dict(), "outcome": asdict(self.outcome), "extra": extra,
-                 "draws": None if draws is None else draws.get_state()}  # fmt: skip
+                 "draws": None if draws is None else draws.get_state(),
+                 "guard": self.guard.state_dict() if self.guard else None}  # fmt: skip
         save_atomic(state, self.checkpoint)
 
     def _resume(self) -> None:
@@ -175,4 +186,6 @@ class Trainer:
             setattr(self.optimiser, name, value)
         if state["draws"] is not None:
             self.optimiser.generator.set_state(state["draws"])  # type: ignore[attr-defined]
+        if self.guard and state["guard"]:
+            self.guard.load_state_dict(state["guard"])
         self.outcome, self.epoch = Outcome(**state["outcome"]), state["epoch"]
