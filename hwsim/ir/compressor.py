@@ -140,7 +140,12 @@ def tree(
 
 
 class _Planner:
-    """Columns of waiting signals, oldest first, and the adders placed so far."""
+    """Columns of waiting signals, earliest first, and the adders placed so far.
+
+    An adder takes the earliest signals of its column, the latest of them as c: behind a and b lie two XOR, behind c one
+    (the three-greedy idea of Oklobdžija, Villeger, Liu, IEEE Trans. Computers 45, 1996, stage by stage). Paths get
+    shorter, and glitches fewer, for the same adders.
+    """
 
     def __init__(self, n_bits: int, position: Sequence[int], constant: int, width: int) -> None:
         self.n_bits, self.width = n_bits, width
@@ -148,9 +153,14 @@ class _Planner:
         for i, p in enumerate(position):
             self.columns[p].append(i)
         self.ones = [(constant >> p) & 1 for p in range(width)]
+        self.arrival = [0] * n_bits  # in XOR delays, by signal
         self.kinds: list[int] = []
         self.reads: list[tuple[int, ...]] = []
         self.positions: list[int] = []
+
+    def sort(self, p: int) -> None:
+        """Earliest signals first; equal ones stay in order."""
+        self.columns[p] = deque(sorted(self.columns[p], key=self.arrival.__getitem__))
 
     def height(self, p: int) -> int:
         return len(self.columns[p]) + self.ones[p]
@@ -164,6 +174,8 @@ class _Planner:
         self.reads.append((*picked, -1, -1, -1)[:3])
         self.positions.append(p)
         node = self.n_bits + 2 * (len(self.kinds) - 1)
+        times = [self.arrival[signal] for signal in picked]
+        self.arrival += [max([0, *(t + 2 for t in times[:2]), *(t + 1 for t in times[2:])])] * 2
         sums.append(node)
         if carries is not None:
             carries.append(node + 1)
@@ -185,6 +197,7 @@ class _Planner:
 
     def _stage_column(self, p: int, goal: int, scheme: Scheme, fresh: list[deque[int]]) -> None:
         carries = fresh[p + 1] if p + 1 < self.width else None
+        self.sort(p)
         while self.height(p) >= 2:
             excess = self.height(p) + len(fresh[p]) - goal
             if scheme == "dadda":
@@ -202,6 +215,7 @@ class _Planner:
         for p in range(self.width):
             while self.height(p) > 1:
                 carries = self.columns[p + 1] if p + 1 < self.width else None
+                self.sort(p)
                 self.add(p, min(3, self.height(p)), self.columns[p], carries)
 
     def result(self, source: list[int], invert: list[bool], position: list[int]) -> CompressorTree:
