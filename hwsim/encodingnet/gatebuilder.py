@@ -45,7 +45,7 @@ class GateBuilder:
         top = self.n_inputs + len(self._nodes)
         if wrong := [s for s in sources if not CONST1 <= s < top]:
             raise UsageError.of("a gate reads a missing signal", wrong[0], f"-2..{top - 1}", "Build its source first.")
-        table, sources = _reduced(table, sources)
+        table, sources = reduced(table, sources)
         if not sources:
             return CONST1 if table & 1 else CONST0
         if table == 0b10 and len(sources) == 1:
@@ -111,7 +111,7 @@ def _mux4() -> int:
     return sum(((a >> (a >> 4)) & 1) << a for a in range(64))
 
 
-def _reduced(table: int, sources: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+def reduced(table: int, sources: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     """The same function over distinct, sorted, real sources, each of which matters."""
     names = sorted({s for s in sources if s >= 0})
     value = {CONST0: 0, CONST1: 1}

@@ -1,0 +1,1 @@
+"""Searches for encodings: least squares and exchange over a dictionary of small gates, and the paper's CGP."""
