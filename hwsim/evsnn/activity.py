@@ -59,36 +59,28 @@ def stalls_of(address: np.ndarray, slot: np.ndarray, slots: int, steps: int, lan
     return np.bincount(slot[again] // steps, minlength=batch).astype(np.int64)
 
 
-def groups_of(layer: Layer, arch: EvsnnArch, address: np.ndarray, sample: np.ndarray, batch: int) -> np.ndarray:
-    """int64 [batch]: cycles that add the weights of these events."""
-    cost = -(-layer.synapse.fan_out() // (arch.lanes * arch.cores_of(layer.population.n)))
-    return np.bincount(sample, cost[address], minlength=batch).astype(np.int64)
-
-
 def traffic(net: SpikingNet, arch: EvsnnArch, inputs: np.ndarray, spikes: Sequence[np.ndarray]) -> list[Counters]:
     """Packets and hops into every layer.
 
     Args:
-        inputs: int64 [n_inputs], events of each address; they enter at the mesh's corner (0, 0).
-        spikes: int64 [n] of every layer but the last.
+        inputs: addresses of the input events; they enter at the mesh's corner (0, 0).
+        spikes: addresses of the spikes of every layer but the last.
     """
-    out, first, at = [], 0, [(0, 0)]
-    counts, share = inputs, np.zeros(len(inputs), np.int64)
+    if not arch.neurons_per_core:
+        return [Counters(packet=0 if at else len(inputs), hop=0, hop_ew=0, hop_ns=0) for at in range(len(net.layers))]
+    out, first, places = [], 0, [(0, 0)]
+    sent = np.array([len(inputs)])
     for layer, fired in zip(net.layers, [*spikes, np.zeros(0, np.int64)], strict=True):
-        cores = arch.cores_of(layer.population.n)
-        to = [arch.place(first + c) if arch.neurons_per_core else (0, 0) for c in range(cores)]
-        sent = np.bincount(share, counts, minlength=len(at)).astype(np.int64)
+        n, cores = layer.population.n, arch.cores_of(layer.population.n)
+        to = [arch.place(first + c) for c in range(cores)]
         packets = ew = ns = 0
-        for place, number in zip(at, sent.tolist(), strict=True):
-            if not arch.neurons_per_core and first:
-                break
+        for place, number in zip(places, sent.tolist(), strict=True):
             packets += number * len(to)
             ew += number * sum(abs(place[0] - x) for x, _ in to)
             ns += number * sum(abs(place[1] - y) for _, y in to)
         out.append(Counters(packet=packets, hop=ew + ns, hop_ew=ew, hop_ns=ns))
-        counts, at, first = fired, to, first + cores
-        share = np.arange(layer.population.n) // -(-layer.population.n // cores)
-        share = share[: len(fired)]
+        sent = np.bincount(fired // -(-n // cores), minlength=cores)
+        places, first = to, first + cores
     return out
 
 
@@ -98,8 +90,3 @@ def summed(parts: Sequence[Counters]) -> Counters:
     for part in parts:
         total = total + part
     return total
-
-
-def neuron_counts(address: np.ndarray, n: int) -> np.ndarray:
-    """int64 [n]: events of every address."""
-    return np.bincount(address, minlength=n).astype(np.int64)

@@ -16,10 +16,11 @@ from hwsim.core.energy import energy_of
 from hwsim.core.result import SimResult
 from hwsim.evsnn import activity as count
 from hwsim.evsnn import clocked, window
+from hwsim.evsnn import kernels_clocked as kernels
 from hwsim.ir.arch.evsnn import EvsnnArch, LayerActivity
 from hwsim.ir.errors import DataError, UsageError
 from hwsim.ir.events import Events
-from hwsim.ir.spiking import SpikingNet
+from hwsim.ir.spiking import Dense, Layer, SpikingNet
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +77,14 @@ class Chip:
             check_single(events)
             parts = self._window(events)
         else:
-            again = events.repeated()
+            spikes = slots_of(events, net.steps)
+            again = None if spikes.rising else events.repeated()
             if again is not None and merge == "refuse":
                 raise DataError.of(f"address of {again}", "one that the step already holds", "one event", "Merge them.")
             bad = [k for k in probe if k >= len(net.layers) or net.layers[k].population.kind in ("readout", "pool")]
             if bad:
                 raise UsageError.of("probe", bad, "layers with membranes", "Probe if, lif or cuba layers.")
-            parts = self._clocked(events, probe, again is None)
+            parts = self._clocked(spikes, events.batch, probe, again is None)
         return self._result(events, *parts)
 
     def _window(self, events: Events) -> tuple:
@@ -91,9 +93,7 @@ class Chip:
         done, layers, fired, nothing = [], [], [], np.zeros(events.batch, np.int64)
         for layer in net.layers:
             inputs = np.diff(spikes.cuts)
-            sample = np.repeat(np.arange(events.batch), inputs)
-            syn = int(layer.synapse.fan_out()[spikes.address].sum())
-            groups = groups_or_events(layer, arch, spikes.address, sample, events.batch)
+            syn, groups = work_of(layer, arch, spikes.address, inputs)
             if layer.population.kind == "readout":
                 outputs = window.run_readout(layer, spikes, net.steps)
                 done.append(LayerActivity(inputs, groups, nothing, nothing, nothing))
@@ -106,17 +106,14 @@ class Chip:
             fired.append(Events(spikes.address, spikes.time, spikes.cuts))
         return outputs, done, layers, fired, {}
 
-    def _clocked(self, events: Events, probe: tuple[int, ...], distinct: bool) -> tuple:
-        net, arch, steps, batch = self.net, self.arch, self.net.steps, events.batch
-        spikes = slots_of(events, steps)
+    def _clocked(self, spikes: clocked.Spikes, batch: int, probe: tuple[int, ...], distinct: bool) -> tuple:
+        net, arch, steps = self.net, self.arch, self.net.steps
         done, layers, fired, membranes = [], [], [], {}
         nothing, all_steps = np.zeros(batch, np.int64), np.full(batch, steps, np.int64)
         for at, ready in enumerate(self._ready):
             layer = ready.layer
-            sample = np.repeat(np.arange(batch * steps) // steps, np.diff(spikes.cuts))
-            inputs = np.bincount(sample, minlength=batch).astype(np.int64)
-            syn = int(layer.synapse.fan_out()[spikes.address].sum())
-            groups = groups_or_events(layer, arch, spikes.address, sample, batch)
+            inputs = np.diff(spikes.cuts[::steps])
+            syn, groups = work_of(layer, arch, spikes.address, inputs)
             if layer.population.kind == "readout":
                 outputs = clocked.run_readout(ready, spikes, steps)
                 done.append(LayerActivity(inputs, groups, nothing, nothing, nothing))
@@ -145,10 +142,7 @@ class Chip:
         net, arch = self.net, self.arch
         arch.check_log(done[0].events + sum(did.spikes for did in done))
         between = fired[: len(net.layers) - 1]
-        sent = [
-            count.neuron_counts(e.address, layer.population.n) for e, layer in zip(between, net.layers, strict=False)
-        ]
-        moved = count.traffic(net, arch, count.neuron_counts(events.address, net.n_inputs), sent)
+        moved = count.traffic(net, arch, events.address, [e.address for e in between])
         layers = [did + packets for did, packets in zip(layers, moved, strict=True)]
         cycles = arch.forward_cycles(net, done)
         longest, total = int(cycles.max(initial=0)), count.summed(layers)
@@ -179,10 +173,10 @@ def simulate(
 
 def slots_of(events: Events, steps: int) -> clocked.Spikes:
     """Events as slots (sample, step)."""
-    sample = np.repeat(np.arange(events.batch), np.diff(events.offsets))
-    per_slot = np.bincount(sample * steps + events.time, minlength=events.batch * steps)
+    cuts = np.zeros(events.batch * steps + 1, np.int64)
+    rising = kernels.cut(cuts, events.address, events.time, events.offsets, steps)
     values = np.zeros(0, np.int16) if events.values is None else events.values
-    return clocked.Spikes(events.address, np.concatenate([[0], np.cumsum(per_slot)]).astype(np.int64), values)
+    return clocked.Spikes(events.address, cuts, values, rising)
 
 
 def check_single(events: Events) -> None:
@@ -198,8 +192,17 @@ def check_single(events: Events) -> None:
         raise DataError.of(f"address of {place}", "one that fired before", "single spikes", "Keep each first event.")
 
 
-def groups_or_events(layer, arch, address, sample, batch):
-    """Cycles of INTEGRATE: a word a cycle; pools take an event a cycle."""
+def work_of(layer: Layer, arch: EvsnnArch, address: np.ndarray, inputs: np.ndarray) -> tuple[int, np.ndarray]:
+    """Synapses that the events are added through, and cycles of INTEGRATE, int64 [batch]; pools take a cycle an event.
+
+    Args:
+        layer, arch: what runs where.   address: of the events.   inputs: int64 [batch], events of each sample.
+    """
+    if isinstance(layer.synapse, Dense):
+        return len(address) * layer.population.n, inputs * arch.words(layer.population.n)
+    fan_out = layer.synapse.fan_out()
     if layer.population.kind == "pool":
-        return np.bincount(sample, minlength=batch).astype(np.int64)
-    return count.groups_of(layer, arch, address, sample, batch)
+        return int(fan_out[address].sum()), inputs
+    cost = -(-fan_out // (arch.lanes * arch.cores_of(layer.population.n)))
+    sample = np.repeat(np.arange(len(inputs)), inputs)
+    return int(fan_out[address].sum()), np.bincount(sample, cost[address], minlength=len(inputs)).astype(np.int64)

@@ -25,11 +25,13 @@ class Spikes:
         address: int32 [n].
         cuts: int64 [batch·steps + 1]; slot s holds address[cuts[s] : cuts[s + 1]].
         values: int16 [n], or [0]: each 1.
+        rising: addresses rise inside every slot, so none comes twice; False: not known.
     """
 
     address: np.ndarray
     cuts: np.ndarray
     values: np.ndarray
+    rising: bool = False
 
 
 @dataclass(frozen=True, eq=False)

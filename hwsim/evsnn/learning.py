@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -139,7 +139,8 @@ def _result(
     net: SpikingNet, arch: EvsnnArch, events: Events, z: np.ndarray, stats: np.ndarray, labels: np.ndarray
 ) -> LearnResult:
     done, learned, layers, forward, backward = [], [], [], [], []
-    inputs = count.traffic(net, arch, count.neuron_counts(events.address, net.n_inputs), _no_spikes(net))
+    one_core = replace(arch, neurons_per_core=0)  # learning knows one core only
+    inputs = count.traffic(net, one_core, events.address, [])
     for at, layer in enumerate(net.layers):
         column, n = stats[:, at].T, layer.population.n
         words = arch.words(n)
@@ -164,7 +165,3 @@ def _result(
         layers=tuple(layers), activity=tuple(done), forward=count.summed(forward), backward=count.summed(backward),
         learn_cycles=learn_cycles, learning=tuple(learned), correct=classes == labels,
     )  # fmt: skip
-
-
-def _no_spikes(net: SpikingNet) -> list[np.ndarray]:
-    return [np.zeros(layer.population.n, np.int64) for layer in net.layers[:-1]]
