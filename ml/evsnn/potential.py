@@ -27,10 +27,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hwsim.ir.errors import UsageError
+from ml.evsnn.kernels_lif import MASK_CODES, SURROGATE_CODES, lif_kernels
 
 MASKS = ("spike", "band", "none", "tssl")
 SURROGATES = ("triangle", "boxcar", "sigmoid", "slope")
@@ -100,15 +102,7 @@ class _Lif(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, drive: Tensor, theta: Tensor, rule: LifRule) -> tuple[Tensor, Tensor, Tensor]:
-        potential, spikes, rise = torch.empty_like(drive), torch.empty_like(drive), torch.empty_like(drive)
-        v = torch.zeros_like(drive[0])
-        for t in range(len(drive)):
-            torch.add(drive[t], v, alpha=rule.leak, out=potential[t])
-            torch.sub(potential[t], v, out=rise[t])
-            spikes[t] = potential[t] >= theta[t]
-            v = potential[t] - theta[t] * spikes[t] if rule.soft else potential[t] * (1 - spikes[t])
-        over = potential - theta.reshape(-1, *[1] * (drive.dim() - 1))
-        factor = _factor(rule, over, rise, spikes)
+        spikes, potential, factor = _run_fused(drive, theta, rule) if _fuses(drive) else _run(drive, theta, rule)
         ctx.save_for_backward(spikes, factor)
         ctx.rule = rule
         ctx.mark_non_differentiable(potential, factor)
@@ -117,11 +111,44 @@ class _Lif(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (spikes, factor), rule = ctx.saved_tensors, ctx.rule
+        if _fuses(grads[0]):
+            error = torch.empty_like(factor)
+            rows = [x.contiguous().view(len(x), -1).numpy() for x in (grads[0], spikes, factor)]
+            lif_kernels()[1](*rows, np.float32(rule.kept), rule.soft, error.view(len(error), -1).numpy())
+            return error, None, None
         error = grads[0] * factor
         for t in range(len(error) - 2, -1, -1):
             carried = error[t + 1] * rule.kept
             error[t] += carried if rule.soft else carried * (1 - spikes[t])
         return error, None, None
+
+
+def _fuses(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype == torch.float32
+
+
+def _run(drive: Tensor, theta: Tensor, rule: LifRule) -> tuple[Tensor, Tensor, Tensor]:
+    """The equations in torch operations: the reference, and the path on other devices."""
+    potential, spikes, rise = torch.empty_like(drive), torch.empty_like(drive), torch.empty_like(drive)
+    v = torch.zeros_like(drive[0])
+    for t in range(len(drive)):
+        torch.add(drive[t], v, alpha=rule.leak, out=potential[t])
+        torch.sub(potential[t], v, out=rise[t])
+        spikes[t] = potential[t] >= theta[t]
+        v = potential[t] - theta[t] * spikes[t] if rule.soft else potential[t] * (1 - spikes[t])
+    over = potential - theta.reshape(-1, *[1] * (drive.dim() - 1))
+    return spikes, potential, _factor(rule, over, rise, spikes)
+
+
+def _run_fused(drive: Tensor, theta: Tensor, rule: LifRule) -> tuple[Tensor, Tensor, Tensor]:
+    out = [torch.empty(drive.shape, dtype=drive.dtype) for _ in range(3)]
+    codes = MASK_CODES[rule.mask], SURROGATE_CODES[rule.surrogate]
+    bounds = np.float32(rule.width), np.float32(SLOPE_MAX)
+    arrays = [x.view(len(x), -1).numpy() for x in out]
+    rows = drive.contiguous().view(len(drive), -1).numpy()
+    times = theta.contiguous().to(drive.dtype).numpy()
+    lif_kernels()[0](rows, times, np.float32(rule.leak), rule.soft, *codes, *bounds, *arrays)
+    return out[1], out[0], out[2]
 
 
 def lif(drive: Tensor, theta: Tensor, rule: LifRule) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,7 @@ from ml.evsnn import check
 from ml.evsnn.counts import mpd_counts, std_counts, whole
 from ml.evsnn.event_form import event_gradients
 from ml.evsnn.mpd import MpdNet, MpdRule
-from ml.evsnn.potential import LifRule, lif, trace
+from ml.evsnn.potential import MASKS, SURROGATES, LifRule, lif, trace
 from ml.evsnn.shape import Conv, Dense, parse, sizes
 from ml.evsnn.spike_time import (
     CONSTANT,
@@ -158,6 +158,24 @@ def test_potentials_by_hand() -> None:
     assert factor.flatten().tolist() == pytest.approx([0, 0.9, 0, 0.85])
     _, soft, _ = lif(drive, torch.ones(4), LifRule(0.5, soft=True))
     assert soft.flatten().tolist() == pytest.approx([0.6, 1.1, 0.55, 1.175])
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("kind", SURROGATES)
+def test_fused_recursion_equals_torch_operations(mask: str, kind: str) -> None:
+    noise = torch.Generator().manual_seed(3)
+    drive, grad = (torch.randn(6, 3, 700, generator=noise) for _ in range(2))
+    for soft, theta in ((False, torch.full((6,), 0.7)), (True, torch.linspace(1.2, 0.5, 6))):
+        rule = LifRule(0.8, mask, kind, 0.9, 0.6, soft)
+        results = []
+        for dtype in (torch.float32, torch.float64):
+            x = drive.detach().to(dtype).clone().requires_grad_(True)
+            out = lif(x, theta.to(dtype), rule)
+            out[0].backward(grad.to(dtype))
+            results.append([*(o.detach().double() for o in out), x.grad.double()])
+        for fused, plain in zip(*results, strict=True):
+            torch.testing.assert_close(fused, plain, rtol=1e-4, atol=1e-5)
+        assert 0.05 < float(results[0][0].mean()) < 0.95
 
 
 def test_trace_is_an_exponential() -> None:
