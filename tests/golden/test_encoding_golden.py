@@ -31,7 +31,8 @@ def test_booth_of_four_bits():
 def test_counts_of_three_products():
     """x = (1, −2, −1), w = (1, 1, −1), patterns 01·01, 10·01, 11·11.
 
-    x_0·w_0 is set in two products, x_0·w_1 in one, x_1·w_0 in two, x_1·w_1 in one. Sum: 2·1 − 2·1 − 2·2 + 4·1 = 0 = 1 − 2 + 1.
+    x_0·w_0 is set in two products, x_0·w_1 in one, x_1·w_0 in two, x_1·w_1 in one.
+    Sum: 2·1 − 2·1 − 2·2 + 4·1 = 0 = 1 − 2 + 1.
     """
     x, w = np.array([[1, -2, -1]]), np.array([[1, 1, -1]])
     assert popcounts(x, w, exact(2, 2)).tolist() == [[[2, 1, 2, 1]]]
