@@ -31,13 +31,14 @@ from hwsim.ir.errors import UsageError
 from hwsim.ir.mac import EncodedMac, Input
 from ml.common.encoded_ops import Unit
 from ml.common.mac_torch import TorchMac
-from ml.common.quantised import emit_norm, emit_pool  # noqa: F401  (they register their operations)
+from ml.common.quantised import corrections, emit_norm, emit_pool  # noqa: F401  (the last two register operations)
 from ml.common.quantised.emit import Emitter
 from ml.common.quantised.graph import Format, Quantiser, Step
 from ml.common.quantised.kinds import trace
 from ml.common.quantised.layers import POSITION_FRACTION, ArrayLayer, QuantMatMul
 from ml.common.quantised.scale import Scale
 
+CORRECTED = 256  # samples that errors are measured on
 Samples = Tensor | np.ndarray | Sequence[Any]
 
 
@@ -133,59 +134,32 @@ class QuantModel(nn.Module):
 
         Taken with exact products, which the corrected network comes near to.
         """
-        found: dict[str, np.ndarray] = {}
-        handles = []
-        for name, layer in self.array_layers():
-
-            def count(module: nn.Module, args: tuple[Tensor, ...], name: str = name) -> None:
-                assert isinstance(module, ArrayLayer)
-                index = module.unit.x_index(module.operands(args[0])).flatten()
-                total = torch.bincount(index, minlength=1 << module.unit.encoding.x_bits)
-                found[name] = total.double().cpu().numpy() / len(index)
-
-            handles.append(layer.register_forward_pre_hook(count))
-            layer.plain = True
-        try:
-            self.graph(*x)
-        finally:
-            for handle in handles:
-                handle.remove()
-            for _, layer in self.array_layers():
-                layer.plain = False
-        return found
+        return corrections.operand_histograms(self.graph, dict(self.array_layers()), x)
 
     @torch.no_grad()
     def correct_means(self, *x: Tensor) -> None:
-        """Take the product units' mean error out of every bias, given the operands that `x` makes.
+        """Take the product units' mean error out of every bias, by the operand distributions that `x` makes."""
+        corrections.correct_means(self.graph, dict(self.array_layers()), x)
 
-        The mean error of a sum is Σ_k E_x[T(x, w_k) − x·w_k] over the layer's operand distribution
-        (control variates, arXiv 2102.09642, with the expectation in the place of the sample).
-        """
-        for name, p in self.operand_histograms(*x).items():
-            layer = cast(ArrayLayer, self.graph.get_submodule(name))
-            e = layer.encoding()
-            mean = torch.from_numpy(p @ (e.table * e.step - e.target)).to(layer.weight)
-            codes, steps = layer.weight_codes()
-            error = mean[layer.unit.w_index(codes)].flatten(1).sum(1)
-            layer.bias.sub_(error * steps.flatten() * layer.source.step)
+    @torch.no_grad()
+    def correct_sums(self, *x: Tensor) -> None:
+        """Fit every output channel's encoded sums to the exact ones over `x`: a gain into its weight scale (where
+        scales are a channel's), an offset into its bias. Neither costs anything in hardware."""
+        corrections.correct_sums(self.graph, dict(self.array_layers()), x)
 
     def train_positions(self, *x: Tensor, fraction: int = POSITION_FRACTION, refit: bool = True) -> None:
         """Give every layer position weights of its own, to be trained.
 
         Args:
-            x: calibration data for the start: weights fitted to each layer's operands by least squares.
+            x: calibration data for the start: weights fitted to each layer's operands and sums by least squares.
             fraction: fraction bits of the trained weights.
             refit: False starts at the unit's own weights.
         """
-        from hwsim.encodingnet.fit import refitted
-
-        histograms = self.operand_histograms(*x) if refit else {}
-        for name, layer in self.array_layers():
-            if refit:
-                e = layer.unit.encoding
-                codes = layer.unit.w_index(layer.weight_codes()[0].detach()).flatten()
-                p_w = torch.bincount(codes, minlength=1 << e.w_bits).double().cpu().numpy()
-                layer.unit = Unit(refitted(e, histograms[name], p_w / p_w.sum(), fraction))
+        layers = dict(self.array_layers())
+        if refit:
+            with torch.no_grad():
+                corrections.fit_positions(self.graph, layers, x, fraction)
+        for layer in layers.values():
             layer.train_position(fraction)
 
 
@@ -198,7 +172,7 @@ def quantise(
     w_bits: int | None = None,
     per_channel: bool = True,
     n_classes: int = 0,
-    correct: bool = True,
+    correct: str = "sums",
     meta: dict[str, str] | None = None,
 ) -> QuantModel:
     """A trainable integer twin of `model`.
@@ -210,7 +184,8 @@ def quantise(
         bits, w_bits: widths of activations and weights; default: what the unit takes.
         per_channel: one weight scale an output channel, or one a layer (the paper's).
         n_classes: > 0 when the output's argmax is a class.
-        correct: take the unit's mean error out of the biases.
+        correct: ``"sums"`` fits each channel's gain and offset to the exact sums, ``"means"`` takes the mean error out
+            of the biases, ``"none"``.
 
     Raises:
         UsageError: an operation without mapping (names it and the node), widths beyond the unit's.
@@ -220,6 +195,8 @@ def quantise(
     if not 2 <= form.bits <= encoding.x_bits or not 2 <= form.w_bits <= encoding.w_bits:
         got, want = f"{form.bits} × {form.w_bits} bits", f"2…{encoding.x_bits} × 2…{encoding.w_bits}"
         raise UsageError.of("operand widths", got, want, "Use another product unit, or fewer bits.")
+    if correct not in ("sums", "means", "none"):
+        raise UsageError.of("correct", repr(correct), "sums, means or none", "Choose one.")
     data = [
         torch.as_tensor(x).float() for x in (calibration if isinstance(calibration, list | tuple) else [calibration])
     ]
@@ -229,8 +206,8 @@ def quantise(
         raise UsageError.of("calibration", f"{len(data)} inputs", wanted, "Pass a list of one tensor an input.")
     steps = Quantiser(graph, data, form).run()
     made = QuantModel(graph, steps, n_classes, meta or {})
-    if correct and (encoding.table * encoding.step != encoding.target).any():
-        made.correct_means(*(x[:256] for x in data))
+    if correct != "none" and (encoding.table * encoding.step != encoding.target).any():
+        (made.correct_sums if correct == "sums" else made.correct_means)(*(x[:CORRECTED] for x in data))
     return made
 
 

@@ -50,7 +50,7 @@ def network(name: str, arm: str) -> EncodedMac:
     return io.load_as(EncodedMac, _DATA / name / f"{arm}{io.SUFFIX}")
 
 
-def accuracy(net: EncodedMac, x: Tensor, y: Any, block: int = 500) -> float:
+def accuracy(net: EncodedMac, x: Tensor, y: Any, block: int = 125) -> float:
     """Share of images float32 [n, c, h, w] whose class, by integers alone, is the label."""
     mac, right = TorchMac(net), 0
     for start in range(0, len(x), block):

@@ -94,13 +94,12 @@ def train_float(
 def start_arm(spec: RunSpec, task: Task, model: nn.Module, encoding: Encoding, trained: bool) -> QuantModel:
     """The integer twin of a float network before fine-tuning."""
     data = task.calibration()
-    twin = quantise(
-        model, data, encoding, per_channel=spec.per_channel, n_classes=task.dataset.n_classes, correct=not trained,
-        meta={"network": spec.net, "data": task.dataset.variant},
-    )  # fmt: skip
+    options: dict[str, Any] = {"per_channel": spec.per_channel, "n_classes": task.dataset.n_classes}
+    meta = {"network": spec.net, "data": task.dataset.variant}
+    twin = quantise(model, data, encoding, correct="none" if trained else "sums", meta=meta, **options)
     if trained:
         twin.train_positions(data[:256])
-        twin.correct_means(data[:256])
+        twin.correct_sums(data[:256])
     twin.set_gradient(spec.gradient)
     return twin
 

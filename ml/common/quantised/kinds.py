@@ -124,6 +124,8 @@ def trace(model: nn.Module) -> fx.GraphModule:
     Raises:
         UsageError: control flow that depends on data, so that no graph exists.
     """
+    if type(model) in _MODULES:
+        model = nn.Sequential(model)  # a node needs a graph around it
     try:
         tracer = _Tracer()
         graph = tracer.trace(model)

@@ -47,6 +47,7 @@ class ArrayLayer(nn.Module):
         self.gradient = "ste"
         self.plain = False  # exact products instead of the unit's, while operand statistics are taken
         self.position: nn.Parameter | None = None
+        self.correction: tuple[Tensor, Tensor] | None = None
 
     @property
     def source(self) -> Scale:
@@ -57,6 +58,26 @@ class ArrayLayer(nn.Module):
         """Integer-valued weight codes, and Δ of each output channel [n, 1, …]."""
         steps = weight_steps(self.weight, self.w_top, self.per_channel)
         return rounded((self.weight / steps).clamp(-self.w_top, self.w_top)), steps
+
+    @torch.no_grad()
+    def correct(self, gain: Tensor, offset: Tensor) -> None:
+        """Scale the weights of every channel (their codes stay) and shift its bias, in the place of an earlier one.
+
+        Args:
+            gain, offset: [n], real values.
+        """
+        self.weight.mul_(gain.reshape(-1, *[1] * (self.weight.ndim - 1)))
+        self.bias.add_(offset)
+        self.correction = (gain, offset)
+
+    @torch.no_grad()
+    def uncorrect(self) -> None:
+        """Take back the last `correct`: the unit it was made for is to be another one."""
+        if self.correction is not None:
+            gain, offset = (v.to(self.weight) for v in self.correction)
+            self.weight.div_(gain.reshape(-1, *[1] * (self.weight.ndim - 1)))
+            self.bias.sub_(offset)
+            self.correction = None
 
     # -- position weights ----------------------------------------------------------------------------------
 
@@ -98,6 +119,11 @@ class ArrayLayer(nn.Module):
     def operands(self, x: Tensor) -> Tensor:
         """Codes that meet weights, padding included, in any order: for operand statistics."""
         return self.source.codes(x)
+
+    def rows(self, x: Tensor, count: int) -> Tensor:
+        """Up to `count` rows of operands int64 [t, k] that meet all weights of a channel, spread evenly."""
+        flat = self.source.codes(x).reshape(-1, x.shape[-1])
+        return flat[:: max(len(flat) // count, 1)][:count].to(torch.int64)
 
     def forward(self, x: Tensor) -> Tensor:
         w, steps = self.weight_codes()
@@ -153,6 +179,15 @@ class QuantConv2d(ArrayLayer):
     def operands(self, x: Tensor) -> Tensor:
         rows, columns = self.padding
         return nn.functional.pad(self.source.codes(x), (columns, columns, rows, rows))
+
+    def rows(self, x: Tensor, count: int) -> Tensor:
+        size = self.weight.shape[2:]
+        view = self.operands(x).unfold(2, size[0], self.stride[0]).unfold(3, size[1], self.stride[1])
+        flat = view.permute(0, 2, 3, 1, 4, 5)
+        picked = torch.arange(0, flat[..., 0, 0, 0].numel(), max(flat[..., 0, 0, 0].numel() // count, 1))[:count]
+        place = [torch.div(picked, flat.shape[1] * flat.shape[2], rounding_mode="floor")]
+        place += [torch.div(picked, flat.shape[2], rounding_mode="floor") % flat.shape[1], picked % flat.shape[2]]
+        return flat[place[0], place[1], place[2]].flatten(1).to(torch.int64)
 
 
 class QuantMatMul(nn.Module):

@@ -211,16 +211,41 @@ def test_mean_error_is_taken_out_of_the_bias():
     layers = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 4))
     x = torch.randn(256, 64)
     want = layers(x).detach()
-    errors = [float((quantise(layers, x, cut, correct=c).eval()(x) - want).mean(0).abs().max()) for c in (False, True)]
-    assert errors[1] < 0.3 * errors[0]
+    twins = [quantise(layers, x, cut, correct=c).eval() for c in ("none", "means", "sums")]
+    errors = [float(((twin(x) - want) ** 2).mean()) for twin in twins]
+    assert max(errors[1:]) < 0.3 * errors[0]
+
+
+def test_gains_and_offsets_of_channels_meet_the_exact_sums():
+    model, x = made(Residual)
+    unit = truncated(8, 8, n_bits=24, fit="bias")
+    with torch.no_grad():
+        want = model(*x)
+    twins = [quantise(model, x, unit, correct=correct) for correct in ("none", "means", "sums")]
+    errors = [float(((twin.eval()(*x) - want) ** 2).mean()) for twin in twins]
+    assert errors[2] < errors[1] < errors[0]
+    codes = [[layer.weight_codes()[0] for _, layer in twin.array_layers()] for twin in twins]
+    assert all(torch.equal(a, b) for a, b in zip(codes[0], codes[2], strict=True))  # a gain moves Δ, not codes
+    again = copy.deepcopy(twins[2])
+    again.correct_sums(*x)  # in the place of the first, not on top of it
+    for (_, a), (_, b) in zip(again.array_layers(), twins[2].array_layers(), strict=True):
+        torch.testing.assert_close(a.bias, b.bias, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(a.weight, b.weight, rtol=1e-4, atol=1e-4)
 
 
 def test_every_layer_trains_position_weights_of_its_own():
     model, x = made(Residual)
-    twin = quantise(model, x, truncated(8, 8, n_bits=32, fit="weights", fraction=4))
+    twin = quantise(model, x, truncated(8, 8, n_bits=20, fit="weights", fraction=4))
+    with torch.no_grad():
+        fixed = functional.mse_loss(copy.deepcopy(twin).eval()(*x), model(*x))
     twin.train_positions(*x)
-    twin.correct_means(*x)
-    optimiser = torch.optim.Adam(twin.positions(), lr=1e-2)
+    twin.correct_sums(*x)
+    with torch.no_grad():
+        fitted = functional.mse_loss(copy.deepcopy(twin).eval()(*x), model(*x))
+    assert fitted < fixed
+    twin = quantise(model, x, truncated(8, 8, n_bits=20, fit="bias"))
+    twin.train_positions(*x, refit=False)  # gradients alone
+    optimiser = torch.optim.Adam(twin.positions(), lr=5e-3)
     with torch.no_grad():
         want = model(*x)
     losses = []
@@ -290,6 +315,8 @@ def test_wrong_calls_are_named():
     layer = nn.Linear(4, 2)
     with pytest.raises(UsageError, match=r"operand widths: got 9 × 8 bits, expected 2…8 × 2…8"):
         convert(layer, torch.randn(8, 4), EXACT, bits=9)
+    with pytest.raises(UsageError, match=r"correct: got 'all', expected sums, means or none"):
+        convert(layer, torch.randn(8, 4), EXACT, correct="all")
     with pytest.raises(UsageError, match=r"calibration: got 2 inputs, expected 1"):
         convert(layer, [torch.randn(8, 4)] * 2, EXACT)
     with pytest.raises(ShapeError, match=r"calibration: got no samples"):

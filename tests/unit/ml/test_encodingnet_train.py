@@ -26,7 +26,7 @@ SPEC = train.RunSpec(net="mlp", epochs=6, lr=0.05, tune_epochs=2, optimiser="ada
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    return train.run(SPEC, ["exact", "t40", "t20", "t20-trained"], out), out
+    return train.run(SPEC, ["exact", "t40", "t14", "t14-trained"], out), out
 
 
 def test_networks_learn_and_encoded_ones_keep_up(finished):
@@ -40,7 +40,7 @@ def test_networks_learn_and_encoded_ones_keep_up(finished):
 
 def test_position_weights_of_its_own_help_a_coarse_unit(finished):
     arms = finished[0]["arms"]
-    assert arms["t20-trained"]["accuracy_before"] > arms["t20"]["accuracy_before"]
+    assert arms["t14-trained"]["accuracy_before"] > arms["t14"]["accuracy_before"]
 
 
 def test_the_artifacts_are_what_was_reported(finished):
@@ -61,15 +61,15 @@ def test_the_artifacts_are_what_was_reported(finished):
 def test_the_exact_artifact_is_as_accurate_as_reported(finished):
     report, out = finished
     x, y = load_task("digits").test()
-    network = io.load_as(EncodedMac, out / f"t20-trained{io.SUFFIX}")
+    network = io.load_as(EncodedMac, out / f"t14-trained{io.SUFFIX}")
     codes = network.reference(network.quantise(x.numpy()))
-    assert (network.classify(codes) == y).mean() == report["arms"]["t20-trained"]["accuracy"]
+    assert (network.classify(codes) == y).mean() == report["arms"]["t14-trained"]["accuracy"]
 
 
 def test_a_finished_run_is_not_trained_again(finished):
     report, out = finished
-    again = train.run(SPEC, ["exact", "t20-trained"], out)
-    for arm in ("exact", "t20-trained"):
+    again = train.run(SPEC, ["exact", "t14-trained"], out)
+    for arm in ("exact", "t14-trained"):
         assert again["arms"][arm]["artifact"] == report["arms"][arm]["artifact"]
 
 
