@@ -5,7 +5,7 @@ With the centred Gram matrix G of the wide bits, r = cov(bits, product) and weig
     E(s) = E₀ − 2·s·r + s·G·s        (the best constant included)
 
 Sequential rounding fixes, one after the other, the weight whose rounding costs least when all that are still free are
-fitted again: (s_k − round(s_k))² / (G⁻¹)_kk. Coordinate descent then moves single weights, and pairs of neighbours,
+fitted again, (s_k − round(s_k))² / (G⁻¹)_kk, or the heaviest one (the lighter ones make up for it). Coordinate descent then moves single weights, and pairs of neighbours,
 among the representable values until none helps.
 """
 
@@ -62,7 +62,8 @@ def with_few_digits(
         raise UsageError.of("signed digits", digits, "1…3", "More digits cost as much as more bits.")
     gram, right = moments(encoding, p_x, p_w, free_w)
     values = representable(digits, -fraction)
-    s = _descended(gram, right, _rounded(gram, right, values), values)
+    tries = [_descended(gram, right, _rounded(gram, right, values, heavy), values) for heavy in (False, True)]
+    s = min(tries, key=lambda t: float(t @ gram @ t - 2 * t @ right))
     weights = np.rint(s * (1 << fraction)).astype(np.int64)
     meta = {**encoding.meta, "digits": str(digits)}
     return with_bias_fitted(encoding.with_weights(weights, 0, fraction, **meta), p_x, p_w, fraction)
@@ -92,15 +93,16 @@ def _nearest(values: np.ndarray, wanted: np.ndarray, count: int = 1) -> np.ndarr
     return np.take_along_axis(near, order, axis=1)
 
 
-def _rounded(gram: np.ndarray, right: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Sequential rounding."""
+def _rounded(gram: np.ndarray, right: np.ndarray, values: np.ndarray, heavy: bool) -> np.ndarray:
+    """Sequential rounding, cheapest first or heaviest first."""
     s, free = np.zeros(len(right)), np.ones(len(right), bool)
     ridge = 1e-12 * np.trace(gram) / max(1, len(gram)) * np.eye(len(gram))
     while free.any():
         inverse = np.linalg.inv((gram + ridge)[np.ix_(free, free)])
         best = inverse @ (right[free] - gram[np.ix_(free, ~free)] @ s[~free])
         rounded = _nearest(values, best)[:, 0]
-        k = int(((best - rounded) ** 2 / np.diag(inverse)).argmin())
+        loss = (best - rounded) ** 2 / np.diag(inverse)
+        k = int((-np.abs(best) if heavy else loss).argmin())
         place = int(np.flatnonzero(free)[k])
         s[place], free[place] = rounded[k], False
     return s
