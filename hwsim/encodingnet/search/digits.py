@@ -5,8 +5,9 @@ With the centred Gram matrix G of the wide bits, r = cov(bits, product) and weig
     E(s) = E₀ − 2·s·r + s·G·s        (the best constant included)
 
 Sequential rounding fixes, one after the other, the weight whose rounding costs least when all that are still free are
-fitted again, (s_k − round(s_k))² / (G⁻¹)_kk, or the heaviest one (the lighter ones make up for it). Coordinate descent then moves single weights, and pairs of neighbours,
-among the representable values until none helps.
+fitted again, (s_k − round(s_k))² / (G⁻¹)_kk, or the heaviest one (the lighter ones make up for it). Coordinate descent
+then moves single weights, and pairs of neighbours, among the representable values until none helps; the better of both
+orders is taken.
 """
 
 from __future__ import annotations
