@@ -1,0 +1,56 @@
+"""The event log: every event and spike of a sample, in order; log l + 1 follows log l without a gap."""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.evsnn.plan import Plan
+
+
+class EventLog(wiring.Component):
+    """A memory of `log_depth` events with a write pointer.
+
+    An event that finds the log full is dropped and raises `overflow`, until `clear` or reset.
+
+    Ports:
+        write, address, tick: append an event.   restart: the next event is the first of a sample.
+        head: events held, before this cycle's; `after`: with it.
+        read_at → read_address, read_tick: one cycle later.   clear, overflow: see above.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        level = range(plan.arch.log_depth + 1)
+        super().__init__({
+            "write": In(1), "address": In(plan.address_bits), "tick": In(plan.tick_bits), "restart": In(1),
+            "head": Out(level), "after": Out(level), "read_at": In(level), "clear": In(1), "overflow": Out(1),
+            "read_address": Out(plan.address_bits), "read_tick": Out(plan.tick_bits),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m, plan, depth = Module(), self.plan, max(2, self.plan.arch.log_depth)
+        width = plan.address_bits + plan.tick_bits
+        m.submodules.store = store = memory.Memory(shape=width, depth=depth, init=[])
+        port, reader = store.write_port(), store.read_port()
+        room, index_bits = Signal(), len(port.addr)
+        m.d.comb += [
+            room.eq(self.head != plan.arch.log_depth),
+            port.addr.eq(self.head[:index_bits]),
+            port.data.eq(self.address | (self.tick << plan.address_bits)),
+            port.en.eq(self.write & room),
+            self.after.eq(self.head + (self.write & room)),
+            reader.addr.eq(self.read_at[:index_bits]),
+            reader.en.eq(1),
+            self.read_address.eq(reader.data[: plan.address_bits]),
+            self.read_tick.eq(reader.data[plan.address_bits :]),
+        ]
+        m.d.sync += self.head.eq(self.after)
+        with m.If(self.restart):
+            m.d.sync += self.head.eq(0)
+        with m.If(self.write & ~room):
+            m.d.sync += self.overflow.eq(1)
+        with m.If(self.clear):
+            m.d.sync += self.overflow.eq(0)
+        return m
