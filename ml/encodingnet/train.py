@@ -61,7 +61,7 @@ class RunSpec:
     tune_decay: float = 1e-4
     optimiser: str = "sgd"
     alpha_lr: float = 1e-5
-    position_lr: float = 1e-3
+    position_lr: float = 1e-5
     gradient: str = "ste"
     per_channel: bool = True
 

@@ -42,7 +42,7 @@ def test_shipped_networks_classify_as_stated(name):
 
 
 def test_what_is_not_shipped_is_named(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match=r"shipped run: got 'iris', expected one of mnist-lenet"):
+    with pytest.raises(UsageError, match=r"shipped run: got 'iris', expected one of cifar-resnet8, mnist-lenet"):
         shipped.summary("iris")
     with pytest.raises(UsageError, match=r"arm of mnist-lenet: got 'm7', expected one of exact"):
         shipped.network("mnist-lenet", "m7")

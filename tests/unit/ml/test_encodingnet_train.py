@@ -144,7 +144,7 @@ def test_bad_names_are_refused(tmp_path, capsys):
     ):
         with pytest.raises(UsageError, match=message):
             train.run(replace(SPEC, **changes), [], tmp_path)
-    with pytest.raises(UsageError, match=r"product unit: got 'x9', expected exact, m<bits>"):
+    with pytest.raises(UsageError, match=r"product unit: got 'x9', expected exact, m<bits>, t<bits> or one of"):
         unit_for("x9")
     assert train.main(["--data", "iris", "--out", str(tmp_path)]) == 2
     assert "data set: got 'iris'" in capsys.readouterr().err
