@@ -145,7 +145,7 @@ def _mpd_net(n: int, seed: int) -> tuple[MpdNet, Tensor, Tensor]:
     kinds = ("triangle", "sigmoid", "boxcar", "slope", "triangle", "triangle", "sigmoid")
     lif = LifRule((0.5, 0.9, 1.0, 0.8)[n % 4], masks[n % 5], kinds[n % 7], 1.0 + (n % 2), soft=n % 6 == 5)
     adapt = ("fixed", "window", "stat", "rate")[n // 2 % 4]
-    rule = MpdRule(lif, 5, adapt, synapse=2.0 if n % 8 == 7 else 0.0, gain=2.5)
+    rule = MpdRule(lif, 5, adapt, synapse=2.0 if n % 8 == 7 else 0.0, gain=2.5, levels=n % 3 > 0)
     net = MpdNet(shape, rule, derive(seed, "check", n)).double()
     noise = torch_generator(seed, "mpd-check", n)
     dims = shape.inputs if n % 2 else (5, *(shape.inputs if len(shape.inputs) == 3 else (1, 1, *shape.inputs)))
@@ -165,7 +165,7 @@ def _graded(net: MpdNet, x: Tensor, labels: Tensor, frozen: list[Record]) -> flo
         if isinstance(layer, Pool):
             maps = _graded_pool(maps, layer.size, frozen[number - 1], rule)
             continue
-        weight, potential, out = net.weights[number], torch.zeros(()), []
+        weight, potential, out = net.weight(number), torch.zeros(()), []
         theta = net.thresholds(number, steps)
         for t in range(steps):
             drive = (
@@ -178,7 +178,7 @@ def _graded(net: MpdNet, x: Tensor, labels: Tensor, frozen: list[Record]) -> flo
             reset = theta[t] * record.spikes[t] if rule.lif.soft else potential * record.spikes[t]
             potential = potential - reset
         maps, number = _synapse(out, rule.synapse), number + 1
-    scores = torch.stack(maps).mean(0).flatten(1) @ net.weights[-1].t()
+    scores = torch.stack(maps).mean(0).flatten(1) @ net.weight(number).t()
     return float(functional.cross_entropy(scores, labels))
 
 
@@ -218,7 +218,7 @@ def mpd_gradient_check(nets: int = 30, points: int = 8, seed: int = 0) -> Gradie
         frozen = [Record(*(t.detach() for t in (r.source, r.spikes, r.potential, r.factor))) for r in records]
         draw = numpy_generator(seed, "points", n)
         with torch.no_grad():
-            for weight in net.weights:
+            for weight in (*net.weights, *net.levels):
                 assert weight.grad is not None
                 flat, exact = weight.data.view(-1), weight.grad.view(-1)
                 for index in draw.permutation(flat.numel())[:points]:
@@ -243,7 +243,11 @@ def mpd_event_check(nets: int = 30, seed: int = 0) -> GradientCheck:
         kind = ("triangle", "boxcar", "sigmoid", "slope")[n % 4]
         back = 0.6 if n % 3 == 0 else None
         rule = MpdRule(
-            LifRule((0.5, 0.9, 1.0)[n % 3], "spike", kind, 1.5, back), 6, ("fixed", "window")[n % 2], gain=2.5
+            LifRule((0.5, 0.9, 1.0)[n % 3], "spike", kind, 1.5, back),
+            6,
+            ("fixed", "window")[n % 2],
+            gain=2.5,
+            levels=False,
         )
         net = MpdNet(parse("14-18-12-9-4"), rule, derive(seed, "event", n)).double().eval()
         noise = torch_generator(seed, "event-check", n)

@@ -33,7 +33,8 @@ class EventGradients:
     """Gradients by events, and what they cost.
 
     Attributes:
-        weights: one [n_out, n_in] a layer, of the loss summed over the batch as the given score gradients are.
+        weights: by the weights that the forward pass uses, one [n_out, n_in] a layer, of the loss summed over the
+            batch as the given score gradients are.
         pairs: one count a spiking layer, over the whole batch; for a layer with direct input, pairs of a nonzero
             input and a neuron with an error.
     """
@@ -100,7 +101,7 @@ def event_gradients(net: MpdNet, x: Tensor, score_gradients: Tensor) -> EventGra
         raise UsageError.of("event form", got, "dense layers, mask spike, hard reset, no synapse", "Change the net.")
     with torch.no_grad():
         _, records = net.records(x)
-    top, d_scores = _array(net.weights[-1]), _array(score_gradients)
+    top, d_scores = _array(net.weight(len(net.weights) - 1)), _array(score_gradients)
     steps = len(records[-1].spikes)
     weights: list[_Real] = [d_scores.T @ _array(records[-1].spikes.mean(0))]
     errors = np.repeat((d_scores @ top / steps)[None], steps, axis=0)
@@ -112,7 +113,7 @@ def event_gradients(net: MpdNet, x: Tensor, score_gradients: Tensor) -> EventGra
             d_weight, count = _direct(source, record, errors, rule.lif.kept)
         else:
             source = source.reshape(*source.shape[:2], -1)
-            weight = _array(net.weights[i])
+            weight = _array(net.weight(i))
             d_weight, d_source = np.zeros_like(weight), np.zeros_like(source)
             spikes, factor = _array(record.spikes), _array(record.factor)
             count = int(_pairs_kernel()(source, spikes, factor, errors, weight, rule.lif.kept, d_weight, d_source))

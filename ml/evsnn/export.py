@@ -203,7 +203,7 @@ def _clocked(net: MpdNet, bits: int, fractions: Sequence[int], top: int, meta: d
     if rule.synapse or rule.adapt == "window":
         got = f"synapse {rule.synapse:g}, threshold {rule.adapt}"
         raise UsageError.of("network to export", got, "no synapse, a constant threshold", "Train another one.")
-    codes, chosen = _codes([w.double() for w in net.weights], bits, fractions)
+    codes, chosen = _codes([net.weight(i).double() for i in range(len(net.weights))], bits, fractions)
     layers, number, spots = [], 0, sizes(net.shape)
     for i, layer in enumerate(net.shape.layers):
         n = math.prod(spots[i + 1])

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from hwsim.ir.errors import UsageError, check_shape
 from ml.common.seed import torch_generator
+from ml.evsnn.levels import levelled, shortage
 from ml.evsnn.potential import LifRule, lif, trace
 from ml.evsnn.shape import Conv, Dense, Pool, Shape
 
@@ -42,6 +43,8 @@ class MpdRule:
         synapse: τ_s ≥ 1 of an exponential synapse (TSSL-BP), 0 for none.
         gain: standard deviation of start weights times √fan-in.
         quiet: training adds quiet · Σ over layers of (mean spikes a neuron and step)² to the loss.
+        wake, wanted: training adds wake · Σ over layers of `shortage` of neurons that fire in a smaller share of steps.
+        levels: weights have levels (`ml.evsnn.levels`).
     """
 
     lif: LifRule = field(default_factory=LifRule)
@@ -52,6 +55,9 @@ class MpdRule:
     synapse: float = 0.0
     gain: float = 1.5
     quiet: float = 0.0
+    wake: float = 1.0
+    wanted: float = 0.02
+    levels: bool = True
 
     def __post_init__(self) -> None:
         if self.adapt not in ADAPTS:
@@ -88,12 +94,17 @@ class MpdNet(nn.Module):
         self.shape, self.rule = shape, rule
         sized = [layer for layer in shape.layers if not isinstance(layer, Pool)]
         self.weights = nn.ParameterList([nn.Parameter(self._start(i, layer, seed)) for i, layer in enumerate(sized)])
+        self.levels = nn.ParameterList(nn.Parameter(torch.zeros(len(w))) for w in self.weights if rule.levels)
         self.register_buffer("theta", torch.full((len(sized) - 1,), rule.theta))
         self.penalty: Tensor = torch.zeros(())
 
     def _start(self, i: int, layer: Dense | Conv, seed: int) -> Tensor:
         draw = torch.randn(layer.weight_size, generator=torch_generator(seed, "mpd", i))
         return draw * (self.rule.gain / layer.fan_in**0.5)
+
+    def weight(self, i: int) -> Tensor:
+        """Weights of the i-th layer that has some, as the forward pass uses them."""
+        return levelled(self.weights[i], self.levels[i]) if self.rule.levels else self.weights[i]
 
     def thresholds(self, i: int, steps: int) -> Tensor:
         """θ [steps] of the i-th spiking layer."""
@@ -131,6 +142,7 @@ class MpdNet(nn.Module):
         source, steps, direct = self._first(x)
         batch = source.shape[0] if direct else source.shape[1]
         out: list[Record] = []
+        self.penalty = x.new_zeros(())
         number = 0
         for layer in self.shape.layers[:-1]:
             if isinstance(layer, Pool):
@@ -138,15 +150,21 @@ class MpdNet(nn.Module):
                 source = source if direct else source.unflatten(0, (steps, batch))
                 continue
             rows = source if direct else source.flatten(0, 1)
-            drive = self._drive(layer, self.weights[number], rows)
+            drive = self._drive(layer, self.weight(number), rows)
             drive = drive.expand(steps, *drive.shape) if direct else drive.unflatten(0, (steps, batch))
-            spikes, potential, factor = lif(drive.contiguous(), self.thresholds(number, steps), self.rule.lif)
+            theta = self.thresholds(number, steps)
+            spikes, potential, factor = lif(drive.contiguous(), theta, self.rule.lif)
             out.append(Record(source, spikes, potential, factor))
+            if self.training and self.rule.wake:
+                short = (theta.min() - drive.mean(0)).clamp(min=0)
+                over = (0, *range(2, short.dim()))
+                rate = spikes.detach().mean(0).mean(over)
+                self.penalty = self.penalty + self.rule.wake * shortage(rate, short.mean(over), self.rule.wanted)
             source, direct, number = spikes, False, number + 1
             if self.rule.synapse:
                 source = trace(spikes, 1 / self.rule.synapse)
         mean = source.flatten(2).mean(0) if not direct else source.flatten(1)
-        return functional.linear(mean, self.weights[-1]), out
+        return functional.linear(mean, self.weight(number)), out
 
     def loss(self, scores: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Cross-entropy of the last forward pass, plus the penalty on spikes."""
@@ -154,7 +172,6 @@ class MpdNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         scores, records = self.records(x)
-        self.penalty = scores.new_zeros(())
         if self.training:
             for i, record in enumerate(records):
                 self._adapt(i, record)

@@ -32,6 +32,7 @@ from torch import Tensor
 from torch.nn import functional, grad
 
 from hwsim.ir.errors import UsageError, check_shape
+from ml.evsnn.levels import shortage
 
 WINDOW = 1.0
 
@@ -121,9 +122,8 @@ def silence(s: Tensor, i: Tensor, spikes: Spikes, threshold: Threshold, wanted: 
     max(0, θ(2T) − V_j(2T)). A neuron that never fires has no gradient of its own: this one wakes it.
     """
     over = (0, *range(2, s.dim()))
-    missing = (wanted - spikes.fired.mean(over)).clamp(min=0)
     short = (threshold.start - threshold.slope * WINDOW - 2 * WINDOW * s + i).clamp(min=0)
-    return (missing * short.mean(over)).mean()
+    return shortage(spikes.fired.mean(over), short.mean(over), wanted)
 
 
 class _PairLinear(torch.autograd.Function):

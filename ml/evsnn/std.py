@@ -1,7 +1,7 @@
 """Networks of spike-time neurons (STD-ED; with a constant threshold STDBP): layers, pooling, readout.
 
-`StdNet(parse("784-400-10"), StdRule(), seed=0)(x)` maps intensities in [0, 1] to scores. Weights start as
-N(μ, σ²) with μ = mean / fan-in and σ = spread / √fan-in; a positive mean makes neurons fire inside their window.
+`StdNet(parse("784-400-10"), StdRule(), seed=0)(x)` maps intensities in [0, 1] to scores. Weights have levels
+(`ml.evsnn.levels`); they start with level `mean` and deviation spread / √fan-in.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from hwsim.ir.errors import UsageError
 from ml.common.seed import torch_generator
+from ml.evsnn.levels import levelled
 from ml.evsnn.shape import Conv, Dense, Pool, Shape
 from ml.evsnn.spike_time import (
     FALLING,
@@ -36,7 +37,7 @@ class StdRule:
 
     Attributes:
         threshold: falling (STD-ED) or constant (STDBP).
-        mean, spread: of the start weights, in units of 1/fan-in and 1/√fan-in.
+        mean, spread: start level, and deviation of the start weights in units of 1/√fan-in.
         ticks: > 0 puts all times on a grid of so many ticks a window, as the chip does.
         weight_bits, fraction: > 0 rounds weights to this many bits with 2^−fraction as step (straight-through).
         wake, wanted: training adds wake · Σ over layers of `silence(…, wanted)` to the loss.
@@ -101,9 +102,7 @@ class StdNet(nn.Module):
         """Weights of the i-th layer that has some, as the forward pass uses them."""
         rule, weight = self.rule, self.weights[i]
         if i >= int(rule.analogue):
-            over = tuple(range(1, weight.dim()))
-            level = self.levels[i - int(rule.analogue)].view(-1, *[1] * len(over))
-            weight = weight - weight.mean(over, keepdim=True) + level / weight[0].numel()
+            weight = levelled(weight, self.levels[i - int(rule.analogue)])
         return _Rounded.apply(weight, rule.weight_bits, rule.fraction) if rule.weight_bits else weight
 
     def spikes(self, x: Tensor) -> list[Spikes]:

@@ -53,7 +53,7 @@ class RunSpec:
 
     method: one of `METHODS`; net: shape in the notation of `ml.evsnn.shape`; steps: T of the step methods, also of
     event frames; adapt, theta, leak, quiet, gain, target: see `MpdRule`; mask, surrogate: other than the method's;
-    mean, spread, wake, wanted, ticks, bits, fraction, gain_max: see `StdRule` and `Threshold`; shift, moved,
+    mean, spread, levels, wake, wanted, ticks, bits, fraction, gain_max: see `StdRule` and `Threshold`; shift, moved,
     mirror: augmentation; start: ``model.pt`` of another run to start from.
     """
 
@@ -83,6 +83,7 @@ class RunSpec:
     mean: float = 0.0
     gain_max: float = 8.0
     spread: float = 1.0
+    levels: bool = True
     wake: float = 10.0
     wanted: float = 0.05
     ticks: int = 0
@@ -122,7 +123,19 @@ class RunSpec:
         synapse = TAU_SYNAPSE if self.method == "tssl" else 0.0
         return MpdNet(
             shape,
-            MpdRule(lif, self.steps, self.adapt, self.theta, self.target, synapse, self.gain, self.quiet),
+            MpdRule(
+                lif,
+                self.steps,
+                self.adapt,
+                self.theta,
+                self.target,
+                synapse,
+                self.gain,
+                self.quiet,
+                self.wake / 10,
+                self.wanted,
+                self.levels,
+            ),
             self.seed,
         )
 
@@ -201,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     choices = {"method": tuple(METHODS), "adapt": ADAPTS, "mask": ("", *MASKS), "surrogate": ("", *SURROGATES)}
     for name, value in asdict(RunSpec()).items():
         if isinstance(value, bool):
-            parser.add_argument(f"--{name}", action="store_true")
+            parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=value)
         else:
             parser.add_argument(f"--{name}", type=type(value), default=value, choices=choices.get(name))
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")

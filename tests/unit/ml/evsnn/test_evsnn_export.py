@@ -92,7 +92,7 @@ def test_trained_mpd_survives_the_hand_over() -> None:
 
 def test_mpd_on_the_grid_gives_the_same_spikes() -> None:
     """Weights, threshold and leak that the chip holds exactly: every spike is equal."""
-    model = MpdNet(parse("6-9-7-3"), MpdRule(LifRule(0.5), steps=5, gain=3.0), 0).double().eval()
+    model = MpdNet(parse("6-9-7-3"), MpdRule(LifRule(0.5), steps=5, gain=3.0, levels=False), 0).double().eval()
     for weight in model.weights:
         weight.data = (weight.data * 8).round() / 8
     x = (torch.rand(30, 5, 1, 1, 6, generator=torch.Generator().manual_seed(1)) < 0.4).double()

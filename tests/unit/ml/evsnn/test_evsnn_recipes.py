@@ -69,7 +69,7 @@ def test_chip_equals_torch_integers_on_the_shipped_digits_net() -> None:
 
 
 def test_chip_equals_the_float_spikes_of_an_event_net() -> None:
-    model = MpdNet(parse("6-9-7-3"), MpdRule(steps=5, gain=3.0), 0).double().eval()
+    model = MpdNet(parse("6-9-7-3"), MpdRule(steps=5, gain=3.0, levels=False), 0).double().eval()
     for weight in model.weights:
         weight.data = (weight.data * 8).round() / 8
     x = (torch.rand(30, 5, 6, generator=torch.Generator().manual_seed(1)) < 0.4).double()
