@@ -170,7 +170,8 @@ def measure(ctx: Context[Any], rows: list[dict[str, Any]], steps: dict[str, list
     data = row["data"]
     net = onchip.fresh((784, 400, 10) if data == "mnist" else (64, 64, 10), t_std, ctx.seed)
     t_step, acc_step = smallest(steps["stbp"]) if steps else (4, 0.0)
-    suffix = "" if data == "mnist" and steps else "_digits"
+    short = "" if data == "mnist" else "_digits"
+    suffix = short or ("" if steps else f"_t{t_step}")  # no measured T of the time-step learner: another name
     sides: dict[str, Side] = {
         "time steps": {"net": twin(net), "counts": time_steps(twin(net), t_step), "T": t_step, "acc": acc_step},
         "STD-ED": {"net": net, "counts": ours(row), "T": t_std, "acc": acc_std},
@@ -179,7 +180,7 @@ def measure(ctx: Context[Any], rows: list[dict[str, Any]], steps: dict[str, list
         t_mpd, acc_mpd = smallest(steps["mpd"])
         mpd, lessons = mpd_lessons(ctx, t_mpd)
         sides["MPD-ED"] = {"net": mpd, "counts": ours(lessons), "T": t_mpd, "acc": acc_mpd}
-    _learning(ctx, sides["STD-ED"], suffix)
+    _learning(ctx, sides["STD-ED"], short)
     table = _table(sides)
     _write(ctx, table)
     for name, method in (("std", "STD-ED"), ("mpd", "MPD-ED")):

@@ -115,4 +115,4 @@ def learning(ctx: Context[Any], rows: Sequence[Mapping[str, Any]]) -> None:
             epochs = range(1, len(row["accuracy"]) + 1)
             axes.plot(epochs, row["accuracy"], "-o", ms=3, color=f"C{i}", label=f"{row['data']}, T = {row['ticks']}")
         axes.set(xlabel="epoch", ylabel="accuracy, %")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower right")
