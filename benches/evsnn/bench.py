@@ -2,7 +2,7 @@
 
 quick: gradients → Loihi's recordings and camera events → kernels beside frameworks → shipped networks on their test
 images → learning on the chip → MPD-ED beside time-step surrogates → energy of a learning step → RTL equal to the
-model → plots. full adds seeds, convolutions, event data and duels on the CIFAR-10 subset.
+model → plots. full adds seeds, convolutions and duels on the CIFAR-10 subset.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Config:
         onchip_epochs: of learning on the chip, MNIST and Fashion-MNIST; 0 for neither.   digit_epochs: on digits.
         onchip_images: training images of an epoch at most.
         onchip_ticks: T of the chips that learn MNIST, separated by spaces.
-        train: MPD-ED and time-step surrogates on MNIST.   long: convolutions, event data, duels.
+        train: MPD-ED and time-step surrogates on MNIST, both rules on event data.   long: convolutions, duels.
         step_counts: T of the step methods, separated by spaces.   seeds: of the trainings.
         train_dir: where finished trainings lie.
         lessons: training images whose MPD-ED lessons are counted.
@@ -122,10 +122,11 @@ def _trainings(ctx: Context[Config]) -> dict[str, Any]:
                 stage.outcome = {"pair": training.pair(ctx), "steps": training.by_steps(ctx)}
         if stage.outcome["pair"]:
             made = {"backward": stage.outcome["pair"], "steps": stage.outcome["steps"]}
+        with ctx.stage("event data") as stage:
+            if stage.todo:
+                training.events(ctx)
     if ctx.config.long:
-        for name, work in (
-            ("event data", training.events), ("convolutions", training.convolutions), ("duels", training.duels),
-        ):  # fmt: skip
+        for name, work in (("convolutions", training.convolutions), ("duels", training.duels)):
             with ctx.stage(name) as stage:
                 if stage.todo:
                     work(ctx)

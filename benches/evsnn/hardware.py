@@ -12,6 +12,7 @@ from benches.evsnn.onchip import LANES, exp_shift
 from benches.runner import Context
 from hwsim.evsnn import learn, simulate
 from hwsim.ir.arch.evsnn import EvsnnArch
+from hwsim.ir.errors import ToolMissingError
 from hwsim.ir.plasticity import Plasticity, lane_seeds
 from hwsim.ir.spiking import Layer, SpikingNet
 
@@ -41,7 +42,16 @@ def samples_of(name: str, net: SpikingNet, n: int) -> Any:
 
 
 def measure(ctx: Context[Any], progress: Any) -> None:
-    """Samples whose outputs, cycles and counters agree; weights after every lesson's end; operations a cycle."""
+    """RTL's figures, or why there are none."""
+    try:
+        _compare(ctx, progress)
+    except ToolMissingError as error:
+        for name in ("rtl_equal_samples", "rtl_equal_weights", "rtl_sop_per_cycle"):
+            ctx.not_comparable(name, f"a tool is missing: {error}")
+
+
+def _compare(ctx: Context[Any], progress: Any) -> None:
+    """Samples whose outputs, cycles and counters agree; weights after the lessons; operations a cycle."""
     from rtl.cosim.verilate import Verilated
     from rtl.evsnn import build
     from rtl.evsnn.cosim import stream

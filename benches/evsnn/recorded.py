@@ -21,7 +21,7 @@ MISSING = "no {} in $HWSIM_DATA; docs/data.md says where it comes from"
 
 def measure(ctx: Context[Any]) -> None:
     """Traces, correct samples and events a second; without the recordings a stand-in under another name."""
-    root = Path(os.environ.get("HWSIM_DATA", ""))
+    root = Path(os.environ.get("HWSIM_DATA") or "no-data-folder")
     recordings, events = root / "loihi", root / "nmnist" / "nmnist_test100.npz"
     if (recordings / "w1learned.txt").exists():
         wrong = trace_mismatches(load_recording(recordings))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benches.evsnn import energy, inputs, onchip, rivals, speed
+from benches.evsnn import energy, hardware, inputs, onchip, recorded, rivals, speed, training
 from hwsim.evsnn import learn, simulate
+from hwsim.ir.errors import ToolMissingError
 from hwsim.ir.spiking import SpikingNet
 
 ROW = {
@@ -117,3 +118,41 @@ def test_the_timed_networks_fire_alike():
     weights, net = speed.network(np.random.default_rng(0))
     assert [w.shape for w in weights] == [(784, 800), (800, 10)]
     assert abs(net.layers[0].synapse.weights / speed.SCALE - np.clip(weights[0], -4.25, 4.25)).max() < 0.02
+
+
+class Recorder:
+    """Takes what a bench reports."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def not_comparable(self, name: str, reason: str) -> None:
+        self.reasons[name] = reason
+
+
+def test_a_missing_simulator_is_a_reason_and_no_zero(monkeypatch):
+    def compare(ctx, progress):
+        raise ToolMissingError.of("Verilator", "none", "version 5", "Install it.")
+
+    monkeypatch.setattr(hardware, "_compare", compare)
+    ctx = Recorder()
+    hardware.measure(ctx, None)
+    assert set(ctx.reasons) == {"rtl_equal_samples", "rtl_equal_weights", "rtl_sop_per_cycle"}
+    assert all("Verilator" in reason for reason in ctx.reasons.values())
+
+
+def test_recordings_that_are_not_here_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HWSIM_DATA", str(tmp_path))
+    monkeypatch.setattr(recorded, "_bars", lambda ctx: None)
+    ctx = Recorder()
+    recorded.measure(ctx)
+    assert set(ctx.reasons) == {"loihi_trace_mismatches", "loihi_nmnist_correct", "nmnist_events_per_s"}
+    assert all("HWSIM_DATA" in reason for reason in ctx.reasons.values())
+
+
+def test_a_training_folder_follows_its_specification():
+    first, again, other = (training.folder_of("mpd_t2", seed, "/runs") for seed in (0, 0, 1))
+    assert first == again != other
+    spec = training.spec_of("mpd_t2", 3)
+    assert (spec.method, spec.steps, spec.net, spec.seed) == ("mpd", 2, "784-400-10", 3)
+    assert training.spec_of("stbp_digits", 0).data == "digits"
