@@ -231,7 +231,9 @@ def _variants(ctx: Context[Any], sides: dict[str, Side], row: dict[str, Any]) ->
     ):  # fmt: skip
         once[phase][name] -= times * spared
     dear = ours(row, every_synapse=True)
+    late = ours(row["last"])
     for name, above, below, what in (
+        ("last_epoch", top["counts"], late, "lessons of the last epoch in place of the whole training's"),
         ("sparse_forward", sparse, side["counts"], "time steps with an event-driven forward pass, MPD-ED's activity"),
         ("input_once", once, side["counts"], "time steps that multiply their constant input once"),
         ("state_per_synapse", top["counts"], dear, "our sums read from and written to a memory at every synapse"),

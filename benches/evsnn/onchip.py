@@ -57,7 +57,7 @@ def shifts(epoch: int, epochs: int, ticks: int) -> tuple[int, int]:
 
 
 def taught(data: str, ticks: int, epochs: int, images: int, seed: int) -> dict[str, Any]:
-    """Train on `images` of `data` for `epochs`; test accuracy by epoch in percent, counts of the whole training."""
+    """Train on `images` of `data`: accuracy by epoch in percent, counts of the whole training and of its last epoch."""
     got = found(data)
     assert got is not None  # `measure` asks first
     top = 16 if data == "digits" else 255
@@ -66,21 +66,22 @@ def taught(data: str, ticks: int, epochs: int, images: int, seed: int) -> dict[s
     test, labels = chip_events(np.asarray(got.x_test).astype(np.uint8), top, ticks), np.asarray(got.y_test)
     net = fresh((x.shape[1], HIDDEN[data], int(y.max()) + 1), ticks, seed)
     rng, right = np.random.default_rng(seed + 1), []
-    total = Tally()
+    total = last = Tally()
     for epoch in range(epochs):
         rule = net.plasticity
         assert rule is not None
         net = replace(net, plasticity=replace(rule, lr_shift=shifts(epoch, epochs, ticks)))
-        order = rng.permutation(len(x))
+        order, last = rng.permutation(len(x)), Tally()
         for start in range(0, len(x), BLOCK):
             rows = order[start : start + BLOCK]
             block = x[rows] if data == "digits" else moved(x[rows], rng)
             net, lesson = learn(net, chip_events(block, top, ticks), y[rows])
             total.add(lesson)
+            last.add(lesson)
         classes = Chip(net).run(test).classes
         assert classes is not None
         right.append(100 * float((classes == labels).mean()))
-    return {"accuracy": right, "n_test": len(labels), "ticks": ticks, **total.row()}
+    return {"accuracy": right, "n_test": len(labels), "ticks": ticks, "last": last.row(), **total.row()}
 
 
 class Tally:
