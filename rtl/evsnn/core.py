@@ -55,7 +55,7 @@ class Core(wiring.Component):
         m, plan = Module(), self.plan
         m.submodules.log = self.log = EventLog(plan)
         m.submodules.counters = self.counters = CounterBank(plan)
-        m.submodules.fire = self.fire = FireUnit(plan)
+        m.submodules.firing = self.fire = FireUnit(plan)
         self.lanes = [Lane(plan, index) for index in range(plan.lanes)]
         for index, lane in enumerate(self.lanes):
             m.submodules[f"lane{index}"] = lane
@@ -75,7 +75,7 @@ class Core(wiring.Component):
         self._fire(m)
         self._result(m)
         if self.learner is not None:
-            self.learner.elaborate(m)
+            self.learner.elaborate(m, platform)
         with m.If(self.finish):
             m.d.sync += self.phase.enter("load")
             m.d.comb += self.log.restart.eq(1)

@@ -21,6 +21,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.evsnn.plan import SHADOW_BITS, Plan, pick
+from rtl.evsnn.ram import Ram
 from rtl.lib.lfsr import next_state
 
 
@@ -62,21 +63,17 @@ class Lane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, plan = Module(), self.plan
-        m.submodules.weights = store = memory.Memory(
-            shape=plan.stored_bits, depth=plan.weight_words, init=[], attrs={"ram_style": "block"}
-        )
-        writer, reader = store.write_port(), store.read_port()
+        ram = Ram(m, "weights", plan.stored_bits, plan.weight_words, platform)
         offset, address = Signal.like(self.offset), Signal.like(self.row)
         m.d.comb += [
-            offset.eq(self.offset), address.eq(self.row + offset), reader.addr.eq(address), reader.en.eq(1),
-            self.weight.eq(reader.data), writer.addr.eq(address), writer.data.eq(self.host_data),
-            writer.en.eq(self.host_write),
+            offset.eq(self.offset), address.eq(self.row + offset), ram.read_at.eq(address), self.weight.eq(ram.read),
+            ram.write_at.eq(address), ram.written.eq(self.host_data), ram.write.eq(self.host_write),
         ]  # fmt: skip
         self._forward(m)
         if plan.rule is not None:
             new, new_at = self._learn(m, address, offset)
             with m.If(~self.host_write):
-                m.d.comb += [writer.addr.eq(new_at), writer.data.eq(new), writer.en.eq(self.touched)]
+                m.d.comb += [ram.write_at.eq(new_at), ram.written.eq(new), ram.write.eq(self.touched)]
         return m
 
     def _forward(self, m: Module) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from amaranth import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import memory
 
 from rtl.evsnn.learn import HiddenErrors, Softmax
 from rtl.evsnn.plan import pick
+from rtl.evsnn.ram import Ram
 
 if TYPE_CHECKING:
     from rtl.evsnn.core import Core
@@ -26,7 +26,7 @@ class Learner:
         self.at_1 = Signal.like(core.at)
         self.write, self.active = Signal(), Signal()
 
-    def elaborate(self, m: Module) -> None:
+    def elaborate(self, m: Module, platform: object) -> None:
         """Write all of it into the core's module."""
         m.submodules.softmax, m.submodules.hidden = Softmax(self.plan), HiddenErrors(self.plan)
         self.softmax, self.hidden = m.submodules.softmax, m.submodules.hidden
@@ -34,7 +34,7 @@ class Learner:
             m.d.sync += self.some.eq(1)
         self._soften(m)
         self._update(m)
-        self._errors(m, self._sums(m))
+        self._errors(m, self._sums(m, platform))
         self._lanes(m)
 
     def _begin_update(self, m: Module, anything: Value) -> None:
@@ -78,28 +78,27 @@ class Learner:
                 with m.If(core.layer == 0):
                     m.d.comb += core.finish.eq(1)
 
-    def _sums(self, m: Module) -> Value:
+    def _sums(self, m: Module, platform: object) -> Value:
         """err_i of UPDATE into a memory; what it holds for the spike at `at`, a cycle later."""
         core, depth = self.core, max(2, self.plan.arch.log_depth)
         total = Signal(signed(self.plan.err_bits(0)))
         held = Signal.like(total)
-        m.submodules.errs = store = memory.Memory(shape=total.shape(), depth=depth, init=[])
-        writer, reader = store.write_port(), store.read_port()
+        ram = Ram(m, "errs", len(total), depth, platform)
         late: dict[str, Value] = {"live": self.issue, "fresh": self.fresh, "last": self.last, "place": core.at - 1}
         for stage in (1, 2, 3):
             for name, value in late.items():
-                late[name] = register = Signal(len(writer.addr) if name == "place" else 1, name=f"{name}_{stage}")
+                late[name] = register = Signal(len(ram.write_at) if name == "place" else 1, name=f"{name}_{stage}")
                 m.d.sync += register.eq(value)
         parts: list[Value] = [Mux(late["fresh"], 0, held), *(lane.back for lane in core.lanes)]
         while len(parts) > 1:
             parts = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)] + parts[len(parts) & ~1 :]
         m.d.comb += [
-            total.eq(parts[0]), writer.addr.eq(late["place"]), writer.data.eq(total), writer.en.eq(late["last"]),
-            reader.addr.eq(core.at[: len(reader.addr)]), reader.en.eq(1),
+            total.eq(parts[0]), ram.write_at.eq(late["place"]), ram.written.eq(total), ram.write.eq(late["last"]),
+            ram.read_at.eq(core.at[: len(ram.read_at)]),
         ]  # fmt: skip
         with m.If(late["live"]):
             m.d.sync += held.eq(total)
-        return reader.data
+        return ram.read.as_signed()
 
     def _errors(self, m: Module, err: Value) -> None:
         core, hidden, phase = self.core, self.hidden, self.core.phase

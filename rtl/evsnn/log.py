@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from amaranth import Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.evsnn.plan import Plan
+from rtl.evsnn.ram import Ram
 
 
 class EventLog(wiring.Component):
@@ -32,19 +33,17 @@ class EventLog(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, plan, depth = Module(), self.plan, max(2, self.plan.arch.log_depth)
         width = plan.address_bits + plan.tick_bits
-        m.submodules.store = store = memory.Memory(shape=width, depth=depth, init=[])
-        port, reader = store.write_port(), store.read_port()
-        room, index_bits = Signal(), len(port.addr)
+        ram = Ram(m, "store", width, depth, platform)
+        room, index_bits = Signal(), len(ram.read_at)
         m.d.comb += [
             room.eq(self.head != plan.arch.log_depth),
-            port.addr.eq(self.head[:index_bits]),
-            port.data.eq(self.address | (self.tick << plan.address_bits)),
-            port.en.eq(self.write & room),
+            ram.write_at.eq(self.head[:index_bits]),
+            ram.written.eq(self.address | (self.tick << plan.address_bits)),
+            ram.write.eq(self.write & room),
             self.after.eq(self.head + (self.write & room)),
-            reader.addr.eq(self.read_at[:index_bits]),
-            reader.en.eq(1),
-            self.read_address.eq(reader.data[: plan.address_bits]),
-            self.read_tick.eq(reader.data[plan.address_bits :]),
+            ram.read_at.eq(self.read_at[:index_bits]),
+            self.read_address.eq(ram.read[: plan.address_bits]),
+            self.read_tick.eq(ram.read[plan.address_bits :]),
         ]
         m.d.sync += self.head.eq(self.after)
         with m.If(self.restart):
