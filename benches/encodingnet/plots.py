@@ -10,9 +10,9 @@ from benches.runner import Context
 
 Row = dict[str, Any]
 _MARKS = {
-    "truncated": ("C7", "s", "truncated"), "recoded": ("C0", "o", "recoded"), "exact": ("C1", "^", "exact heap"),
+    "truncated": ("0.45", "s", "truncated"), "recoded": ("C0", "o", "recoded"), "exact": ("C1", "^", "exact heap"),
     "booth": ("C2", "v", "Booth heap"), "popcount": ("C3", "D", "exact popcount"),
-    "truncated_relu": ("C7", "s", "truncated, x ≥ 0"), "recoded_relu": ("C0", "o", "recoded, x ≥ 0"),
+    "truncated_relu": ("0.45", "s", "truncated, x ≥ 0"), "recoded_relu": ("C0", "o", "recoded, x ≥ 0"),
     "searched_relu": ("C4", "P", "searched, x ≥ 0"),
 }  # fmt: skip
 _EXACT = 0.5  # where designs without error are drawn on a logarithmic axis

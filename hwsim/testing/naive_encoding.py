@@ -29,7 +29,7 @@ def gemm(encoding: Encoding, x: np.ndarray, w: np.ndarray) -> list[list[int]]:
 
 def popcounts(encoding: Encoding, x: np.ndarray, w: np.ndarray) -> list[list[list[int]]]:
     """Counts of each wide bit, [T][N][M]."""
-    counts = []
+    counts: list[list[list[int]]] = []
     for row in x:
         counts.append([])
         for column in w:

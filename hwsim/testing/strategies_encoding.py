@@ -21,12 +21,12 @@ def encodings(draw: Any, max_bits: int = 4) -> Encoding:
     builder = GateBuilder(a + b)  # the same gates, read by randomly chosen operand bits
     gates = builder.build(copy_gates(builder, inner, rng.integers(0, a + b, inner.n_inputs).tolist()))
     reach = draw(st.sampled_from((3, 200, 1 << 20, 1 << 36)))
-    levels = [rng.normal(size=1 << n) if draw(st.integers(0, 3)) == 0 else None for n in (a, b)]
+    x_levels, w_levels = (rng.normal(size=1 << n) if draw(st.integers(0, 3)) == 0 else None for n in (a, b))
     return Encoding(
         gates, a, b,
         rng.integers(-reach, reach + 1, gates.n_outputs),
         int(rng.integers(-reach, reach + 1)),
-        draw(st.integers(0, 20)), draw(st.booleans()), draw(st.booleans()), *levels,
+        draw(st.integers(0, 20)), draw(st.booleans()), draw(st.booleans()), x_levels, w_levels,
     )  # fmt: skip
 
 

@@ -32,7 +32,9 @@ import torch
 from torch import Tensor
 
 from hwsim.ir.errors import UsageError
-from ml.evsnn.kernels_lif import MASK_CODES, SURROGATE_CODES, lif_kernels
+
+_MASK_CODES = {"none": 0, "band": 1, "spike": 2, "tssl": 3}  # as ml.evsnn.kernels_lif reads them
+_SURROGATE_CODES = {"triangle": 0, "boxcar": 1, "sigmoid": 2, "slope": 3}
 
 MASKS = ("spike", "band", "none", "tssl")
 SURROGATES = ("triangle", "boxcar", "sigmoid", "slope")
@@ -112,9 +114,12 @@ class _Lif(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (spikes, factor), rule = ctx.saved_tensors, ctx.rule
         if _fuses(grads[0]):
+            from ml.evsnn import kernels_lif
+
             error = torch.empty_like(factor)
-            rows = [x.contiguous().view(len(x), -1).numpy() for x in (grads[0], spikes, factor)]
-            lif_kernels()[1](*rows, np.float32(rule.kept), rule.soft, error.view(len(error), -1).numpy())
+            grad, fired, slope = (x.contiguous().view(len(x), -1).numpy() for x in (grads[0], spikes, factor))
+            out = error.view(len(error), -1).numpy()
+            kernels_lif.backward(grad, fired, slope, np.float32(rule.kept), rule.soft, out)
             return error, None, None
         error = grads[0] * factor
         for t in range(len(error) - 2, -1, -1):
@@ -141,13 +146,15 @@ def _run(drive: Tensor, theta: Tensor, rule: LifRule) -> tuple[Tensor, Tensor, T
 
 
 def _run_fused(drive: Tensor, theta: Tensor, rule: LifRule) -> tuple[Tensor, Tensor, Tensor]:
+    from ml.evsnn import kernels_lif
+
     out = [torch.empty(drive.shape, dtype=drive.dtype) for _ in range(3)]
-    codes = MASK_CODES[rule.mask], SURROGATE_CODES[rule.surrogate]
+    codes = _MASK_CODES[rule.mask], _SURROGATE_CODES[rule.surrogate]
     bounds = np.float32(rule.width), np.float32(SLOPE_MAX)
     arrays = [x.view(len(x), -1).numpy() for x in out]
     rows = drive.contiguous().view(len(drive), -1).numpy()
     times = theta.contiguous().to(drive.dtype).numpy()
-    lif_kernels()[0](rows, times, np.float32(rule.leak), rule.soft, *codes, *bounds, *arrays)
+    kernels_lif.forward(rows, times, np.float32(rule.leak), rule.soft, *codes, *bounds, *arrays)
     return out[1], out[0], out[2]
 
 

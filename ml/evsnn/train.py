@@ -105,39 +105,20 @@ class RunSpec:
             threshold = Threshold(slope=1.0 if self.method == "std" else 0.0, gain_max=self.gain_max)
             analogue = shape.inputs[0] == 3
             rule = StdRule(
-                threshold,
-                self.mean,
-                self.spread,
-                self.ticks,
-                self.bits,
-                self.fraction,
-                self.wake,
-                self.wanted,
+                threshold, self.mean, self.spread, self.ticks, self.bits, self.fraction, self.wake, self.wanted,
                 analogue,
-            )
+            )  # fmt: skip
             return StdNet(shape, rule, self.seed)
         multi = self.method == "std_multi"
         lif = LifRule(
             1.0 if multi else self.leak, mask, surrogate, self.width, math.exp(-1 / TAU_GRAD) if multi else None
         )
         synapse = TAU_SYNAPSE if self.method == "tssl" else 0.0
-        return MpdNet(
-            shape,
-            MpdRule(
-                lif,
-                self.steps,
-                self.adapt,
-                self.theta,
-                self.target,
-                synapse,
-                self.gain,
-                self.quiet,
-                self.wake / 10,
-                self.wanted,
-                self.levels,
-            ),
-            self.seed,
-        )
+        mpd = MpdRule(
+            lif, self.steps, self.adapt, self.theta, self.target, synapse, self.gain, self.quiet, self.wake / 10,
+            self.wanted, self.levels,
+        )  # fmt: skip
+        return MpdNet(shape, mpd, self.seed)
 
 
 def parameter_groups(lr: float) -> Callable[[torch.nn.Module], list[dict[str, Any]]]:
