@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from hwsim.ir.rng import Xorshift
 from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet
 from hwsim.testing.naive_evsnn import run_core
 from hwsim.testing.strategies import generators
+from ml.common.data import load as dataset
 from ml.evsnn.export import spike_ticks
 from ml.evsnn.shipped import load
 from rtl.cosim.verilate import Verilated
@@ -28,6 +31,7 @@ from rtl.evsnn.cosim import stream
 from rtl.evsnn.plan import Plan
 
 pytestmark = pytest.mark.rtl
+DATA = Path(os.environ.get("HWSIM_DATA", "/nowhere"))
 LEARNING = [name for name in SHAPES if SHAPES[name].error_bits]
 
 
@@ -240,3 +244,23 @@ def test_shipped_digits():
     after, learned = learn(net, events, labels, arch)
     agree_learning(stream(dut, plan, net, events, labels, cycles=learned.cycles), after, learned)
     assert learned.backward["weight_wr"] > 5_000
+
+
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="set HWSIM_DATA to the folder with mnist/")
+def test_shipped_mnist():
+    """A thousand images of MNIST on the shipped 784-400-10 net, then learning from 20 of them, on 16 lanes."""
+    data = dataset("mnist")
+    net = load("mnist_std")
+    layers = tuple(Layer(layer.synapse.with_shadow(), layer.population) for layer in net.layers)
+    net = replace(net, layers=layers, plasticity=Plasticity("std", (11, 5), 5))
+    arch = EvsnnArch.fitting(net)
+    plan, dut = Plan(net, arch), Verilated(build(net, arch), optimise="-O0")
+    pixels = data.x_test[:1000].reshape(1000, -1)
+    events = Events.from_times(spike_ticks(pixels, int(net.meta["top"]), net.steps))
+    want = simulate(net, events, arch)
+    got = stream(dut, plan, net, events, cycles=want.cycles)
+    agree_forward(got, want)
+    assert got.counters["syn_fwd"] >= 8 * got.forward_cycles.sum()
+    events, labels = events.samples(0, 20), data.y_test[:20].astype(np.int64)
+    after, learned = learn(net, events, labels, arch)
+    agree_learning(stream(dut, plan, net, events, labels, cycles=learned.cycles), after, learned)
