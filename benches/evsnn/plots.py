@@ -12,28 +12,36 @@ COLOURS = {"time steps": "C6", "MPD-ED": "C1", "STD-ED": "C0"}
 
 
 def energy(ctx: Context[Any], table: Sequence[Mapping[str, Any]]) -> None:
-    """Joules by learner, price and phase; a panel a price, because prices differ by orders of magnitude."""
+    """Joules by learner, price and phase: all learners, and those by events alone, on a scale of their own."""
     learners = [name for name in COLOURS if any(row["learner"] == name for row in table)]
-    caption = "A learning step a sample by phase, one panel a price; nothing drawn where a platform prices nothing."
-    with ctx.plot("energy", caption, 8.6, 4.6) as figure:
-        panels = figure.subplots(2, (len(PRESETS) + 1) // 2).ravel()
+    _energy(ctx, table, learners, "energy", "A learning step a sample by phase, one panel a price.")
+    _energy(ctx, table, learners[1:], "energy_events", "The same without time steps: by events, one panel a price.")
+
+
+def _energy(
+    ctx: Context[Any], table: Sequence[Mapping[str, Any]], learners: Sequence[str], name: str, caption: str
+) -> None:
+    """A panel a price, because prices differ by orders of magnitude."""
+    columns = (len(PRESETS) + 1) // 2
+    with ctx.plot(name, caption, 8.6, 4.6) as figure:
+        panels = figure.subplots(2, columns).ravel()
         for axes, preset in zip(panels, PRESETS, strict=False):
             bottom = [0.0] * len(learners)
             for i, phase in enumerate(PHASES):
-                values = [_pick(table, name, preset, phase) for name in learners]
+                values = [_pick(table, learner, preset, phase) / 1000 for learner in learners]
                 axes.bar(learners, values, 0.7, bottom=bottom, color=f"C{(0, 1, 4)[i]}", label=phase)
                 bottom = [a + b for a, b in zip(bottom, values, strict=True)]
             for i, value in enumerate(bottom):
-                axes.annotate(
-                    f"{value:.0f}" if value >= 100 else f"{value:.3g}", (i, value), ha="center", va="bottom", fontsize=7
-                )
+                times = f"\n÷{bottom[0] / value:.1f}" if i and name == "energy" else ""
+                axes.annotate(f"{value:.3g}{times}", (i, value), ha="center", va="bottom", fontsize=7)
             axes.set_title(preset, fontsize=9)
-            axes.set_xticks(range(len(learners)), [name.replace(" ", "\n") for name in learners], fontsize=7)
             axes.set_ylim(0, 1.18 * max(bottom))
+            axes.set_xticks(range(len(learners)), [learner.replace(" ", "\n") for learner in learners], fontsize=7)
+            axes.tick_params(axis="y", labelsize=8)
         for axes in panels[len(PRESETS) :]:
             axes.set_visible(False)
-        for axes in panels[:: (len(PRESETS) + 1) // 2]:
-            axes.set_ylabel("nJ a sample")
+        for axes in panels[::columns]:
+            axes.set_ylabel("µJ a sample")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
 
 
@@ -53,7 +61,7 @@ def tradeoff(ctx: Context[Any], points: Mapping[str, Sequence[Sequence[float]]])
             for nj, accuracy, t in ordered:
                 axes.annotate(f"{t:g}", (nj, accuracy), (4, 5), textcoords="offset points", fontsize=8)
         axes.set(xlabel="nJ a learning step", ylabel="accuracy, %")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower right")
 
 
 def backward(ctx: Context[Any], made: Mapping[str, Any]) -> None:
@@ -109,10 +117,13 @@ def speed(ctx: Context[Any], rates: Mapping[str, float]) -> None:
 
 def learning(ctx: Context[Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Accuracy of the chip that learns, by epoch."""
+    from matplotlib.ticker import MaxNLocator
+
     with ctx.plot("onchip", "Accuracy of the chip on test images while it learns; 8-bit weights.", 5.6, 3.4) as figure:
         axes = figure.subplots()
         for i, row in enumerate(rows):
             epochs = range(1, len(row["accuracy"]) + 1)
             axes.plot(epochs, row["accuracy"], "-o", ms=3, color=f"C{i}", label=f"{row['data']}, T = {row['ticks']}")
         axes.set(xlabel="epoch", ylabel="accuracy, %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8, loc="lower right")
