@@ -133,7 +133,7 @@ def _threads(ctx: Context[Any]) -> None:
     from hwsim.annealing.samplers import SASampler
 
     bqm = random_bqm(1024, ctx.rng("threads"))
-    betas = np.linspace(*BETAS, 500)
+    betas = np.linspace(*BETAS, 2000)
     walls: dict[int, list[float]] = {1: [], 2: []}
     for i in range(ctx.config.rounds + 1):
         for threads, taken in walls.items():
@@ -145,7 +145,7 @@ def _threads(ctx: Context[Any]) -> None:
                 taken.append(time.perf_counter() - start)
     scaling = min(walls[1]) / min(walls[2])
     ctx.metric(
-        "thread_scaling_2", scaling, "×", method="wall, best of rounds in turns, 1024 spins, 64 reads of 500 sweeps"
+        "thread_scaling_2", scaling, "×", method="wall, best of rounds in turns, 1024 spins, 64 reads of 2000 sweeps"
     )
 
 
