@@ -92,12 +92,12 @@ def replay_event(row, active, lane, count, e, factor, base, scale, lr, p, rng):
 
 @njit(cache=True, nogil=True)
 def std_forward(shadows, f, steps, lanes, logs, times, sizes, S, M, t_out, waits, z, stats):
-    """Forward pass of one sample; logs[l], times[l] hold the events into layer l, sizes[l] their number."""
+    """Forward pass of one sample; logs[l], times[l] hold the events into layer l, sizes[l] their number; z starts as
+    the readout's bias."""
     for at in range(len(shadows)):
         w, n = shadows[at], shadows[at].shape[1]
         stats[at, EVENTS] = sizes[at]
         if at == len(shadows) - 1:
-            z[:] = 0
             for k in range(sizes[at]):
                 x = np.int64(2 * steps - times[at][k])
                 for j in range(n):

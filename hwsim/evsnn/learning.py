@@ -102,6 +102,8 @@ def _std(net, p, lanes, events, labels, shadows, rng):
     S, t_out = (tuple(np.zeros(w.shape[1], np.int32) for w in shadows) for _ in range(2))
     f = np.array([layer.synapse.fraction for layer in net.layers], np.int64)
     z = np.zeros((events.batch, net.n_classes), np.int64)
+    if len(bias := net.layers[-1].population.bias):
+        z += bias
     stats = np.zeros((events.batch, len(shadows), 8), np.int64)
     kernels.std_samples(
         shadows, f, net.steps, lanes, events.address, events.time, events.offsets, labels, logs, times, S, t_out,

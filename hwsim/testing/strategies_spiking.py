@@ -110,7 +110,8 @@ def learning_nets(draw: Any, rule: Literal["std", "mpd"], max_layers: int = 3, l
         shadow = rng.integers(-(2**15), 2**15, (n_in, n_out)).astype(np.int16)
         synapse = Dense((shadow >> 8).astype(np.int16), 8, f, 0, shadow)
         if at == len(widths) - 2:
-            population = Population("readout", n_out)
+            bias = rng.integers(-500, 500, n_out if draw(st.booleans()) else 0).astype(np.int32)
+            population = Population("readout", n_out, bias=bias)
         elif rule == "std":
             population = Population("window", n_out)
         else:
