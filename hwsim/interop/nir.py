@@ -78,7 +78,7 @@ def to_nir(net: SpikingNet) -> tuple[nir.NIRGraph, NirReport]:
         if not isinstance(layer.synapse, Conv) and len(shape) > 1:
             kind = {"input": np.array(shape)}
             nodes[f"flatten{i}"] = nir.Flatten(kind, start_dim=0, end_dim=-1)
-        nodes[f"weights{i}"] = _weights_out(i, layer.synapse, shape)
+        nodes[f"weights{i}"] = _weights_out(i, layer, shape)
         shape = layer.synapse.out_shape if isinstance(layer.synapse, Conv) else (layer.synapse.n_out,)
         if layer.population.kind != "readout":
             nodes[f"neurons{i}"] = _neurons_out(i, layer.population, shape, dt, reasons)
@@ -92,14 +92,16 @@ def to_nir(net: SpikingNet) -> tuple[nir.NIRGraph, NirReport]:
     return graph, NirReport(not reasons, tuple(reasons))
 
 
-def _weights_out(i: int, synapse: Synapse, shape: tuple[int, ...]) -> Any:
+def _weights_out(i: int, layer: Layer, shape: tuple[int, ...]) -> Any:
     import nir
 
+    synapse, p = layer.synapse, layer.population
     if isinstance(synapse, Pool):
         raise ArtifactError.of(
             f"layer {i}: NIR export", "pooling by the first spike", "weights", "NIR has no such node."
         )
-    scale = float(1 << synapse.shift)
+    leaks = p.kind == "lif" and p.v_loss
+    scale = float(1 << synapse.shift) * ((1 << p.decay_bits) / p.v_loss if leaks else 1.0)  # τ/dt: R of a lif stays 1
     if isinstance(synapse, Conv):
         if shape != synapse.in_shape:
             got = f"a kernel on {synapse.in_shape} after {shape}"
@@ -132,7 +134,7 @@ def _neurons_out(i: int, p: Population, shape: tuple[int, ...], dt: float, reaso
     tau = dt * one / p.v_loss
     leak = (p.bias if len(p.bias) else np.zeros(p.n)).reshape(shape) * tau / dt
     if p.kind == "lif":
-        return nir.LIF(ones * tau, ones * tau / dt, leak, v_threshold, v_reset)
+        return nir.LIF(ones * tau, ones, leak, v_threshold, v_reset)  # Norse reads R = 1 only
     syn = dt * one / p.i_loss
     reasons.append(f"layer {i}: NIR leaves open whether v sees the current of its own step; on the chip it does")
     return nir.CubaLIF(ones * syn, ones * tau, ones * tau / dt, leak, v_threshold, v_reset, ones * syn / dt)
