@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from hwsim.ir.errors import UsageError
@@ -33,6 +34,9 @@ from .datasets.moving_bars import load_moving_bars
 from .datasets.nmnist import load_nmnist
 from .datasets.openml import load_openml_jets
 from .datasets.store import UnreachableError, local_only, log
+from .datasets.toy_graphs import load_csl, load_motif_graphs
+from .datasets.tu import SETS as TU_SETS
+from .datasets.tu import load_tu
 
 __all__ = [
     "Dataset",
@@ -60,6 +64,9 @@ _LOADERS: dict[str, Loader] = {
     "fashion_mnist": load_fashion_mnist,
     "nmnist": load_nmnist,
     "moving_bars": lambda root, progress: load_moving_bars(),
+    **{name: partial(load_tu, name) for name in TU_SETS},
+    "motif_graphs": lambda root, progress: load_motif_graphs(),
+    "csl": lambda root, progress: load_csl(),
 }
 
 # What stands in for a data set that can't be had, when the caller allows it.
@@ -69,6 +76,7 @@ _STAND_INS = {
     "nmnist": "moving_bars",
     "jsc_openml": "jets_toy",
     "jsc_distilled": "jets_toy",
+    **dict.fromkeys(TU_SETS, "motif_graphs"),
 }
 
 

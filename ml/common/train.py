@@ -39,7 +39,8 @@ class Batches(Protocol):
 class FitConfig:
     """Optimiser and schedule.
 
-    lr falls from `lr` to `lr·final` by half a cosine over all steps after `warmup` epochs of linear rise.
+    lr falls from `lr` to `lr·final` by half a cosine over all steps after `warmup` epochs of linear rise, or in a straight
+    line with schedule="linear".
     optimiser: "adamw" with `betas`, or "sgd" with `momentum`.
 
     Raises:
@@ -56,10 +57,13 @@ class FitConfig:
     check_every: int = 1
     optimiser: str = "adamw"
     momentum: float = 0.9
+    schedule: str = "cosine"
 
     def __post_init__(self) -> None:
         if self.optimiser not in ("adamw", "sgd"):
             raise UsageError.of("optimiser", repr(self.optimiser), "'adamw' or 'sgd'", "Change it.")
+        if self.schedule not in ("cosine", "linear"):
+            raise UsageError.of("schedule", repr(self.schedule), "'cosine' or 'linear'", "Change it.")
         for name, good in (("epochs", self.epochs >= 1), ("lr", self.lr > 0), ("check_every", self.check_every >= 1)):
             if not good:
                 raise UsageError.of(f"{name} out of range", getattr(self, name), "a positive number", "Change it.")
@@ -76,7 +80,8 @@ class FitConfig:
         if step < rise:
             return self.lr * (step + 1) / rise
         phase = (step - rise) / max(total - rise, 1)
-        return self.lr * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * phase)))
+        left = 1 - phase if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * phase))
+        return self.lr * (self.final + (1 - self.final) * left)
 
 
 @dataclass
