@@ -33,10 +33,13 @@ from .datasets.mnist import load_mnist
 from .datasets.moving_bars import load_moving_bars
 from .datasets.nmnist import load_nmnist
 from .datasets.openml import load_openml_jets
+from .datasets.sentences import SENTENCES, load_sentences
 from .datasets.store import UnreachableError, local_only, log
 from .datasets.toy_graphs import load_csl, load_motif_graphs
+from .datasets.treebank import load_sst5
 from .datasets.tu import SETS as TU_SETS
 from .datasets.tu import load_tu
+from .datasets.word_order import load_word_order
 
 __all__ = [
     "Dataset",
@@ -67,6 +70,9 @@ _LOADERS: dict[str, Loader] = {
     **{name: partial(load_tu, name) for name in TU_SETS},
     "motif_graphs": lambda root, progress: load_motif_graphs(),
     "csl": lambda root, progress: load_csl(),
+    **{name: partial(load_sentences, name) for name in SENTENCES},
+    "sst5": load_sst5,
+    "word_order": lambda root, progress: load_word_order(),
 }
 
 # What stands in for a data set that can't be had, when the caller allows it.
@@ -77,6 +83,7 @@ _STAND_INS = {
     "jsc_openml": "jets_toy",
     "jsc_distilled": "jets_toy",
     **dict.fromkeys(TU_SETS, "motif_graphs"),
+    **dict.fromkeys((*SENTENCES, "sst5"), "word_order"),
 }
 
 

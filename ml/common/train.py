@@ -27,12 +27,12 @@ Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 class Batches(Protocol):
-    """Training data: `epoch(e)` yields (x, labels) batches, the same ones for the same e."""
+    """Training data: `epoch(e)` yields (x, labels) batches, the same ones for the same e; x has `to(device)`."""
 
     @property
     def steps(self) -> int: ...
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]: ...
+    def epoch(self, epoch: int) -> Iterator[tuple[Any, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FitConfig:
 
     lr falls from `lr` to `lr·final` by half a cosine over all steps after `warmup` epochs of linear rise, or in a straight
     line with schedule="linear".
-    optimiser: "adamw" with `betas`, or "sgd" with `momentum`.
+    optimiser: "adamw" with `betas`, "sgd" with `momentum`, or "adadelta".
 
     Raises:
         UsageError: a value outside its range.
@@ -60,8 +60,8 @@ class FitConfig:
     schedule: str = "cosine"
 
     def __post_init__(self) -> None:
-        if self.optimiser not in ("adamw", "sgd"):
-            raise UsageError.of("optimiser", repr(self.optimiser), "'adamw' or 'sgd'", "Change it.")
+        if self.optimiser not in ("adamw", "sgd", "adadelta"):
+            raise UsageError.of("optimiser", repr(self.optimiser), "'adamw' or 'sgd' or 'adadelta'", "Change it.")
         if self.schedule not in ("cosine", "linear"):
             raise UsageError.of("schedule", repr(self.schedule), "'cosine' or 'linear'", "Change it.")
         for name, good in (("epochs", self.epochs >= 1), ("lr", self.lr > 0), ("check_every", self.check_every >= 1)):
@@ -72,6 +72,8 @@ class FitConfig:
         """The optimiser over parameters or parameter groups (a group's own "lr" keeps its ratio to `lr`)."""
         if self.optimiser == "sgd":
             return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        if self.optimiser == "adadelta":
+            return torch.optim.Adadelta(groups, lr=self.lr, weight_decay=self.weight_decay)
         return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, fused=True)
 
     def rate(self, step: int, steps: int) -> float:
