@@ -161,9 +161,10 @@ def measure(ctx: Context[Any], rows: list[dict[str, Any]], steps: dict[str, list
     """Ratios under every price and joules by phase; what the plots need.
 
     Args:
-        rows: of `onchip.measure`.
+        rows: of `onchip.measure`, the last one with skip 1.
         steps: of `training.by_steps`, None where MNIST is not here.
     """
+    rows, every = rows[:-1], rows[-1]
     learned = [[row["ticks"], row["accuracy"][-1]] for row in rows]
     t_std, acc_std = smallest(learned)
     row = next(row for row in rows if row["ticks"] == t_std)
@@ -187,7 +188,7 @@ def measure(ctx: Context[Any], rows: list[dict[str, Any]], steps: dict[str, list
         if method in sides:
             _ratios(ctx, f"onchip_energy_ratio_{name}", suffix, sides["time steps"], sides[method])
     if steps:
-        _variants(ctx, sides, row)
+        _variants(ctx, sides, row, every)
     return {"table": table, "learned": learned, "steps": steps, "points": _points(ctx, net, rows, steps)}
 
 
@@ -218,8 +219,8 @@ def _reached(top: Side, side: Side) -> str:
     return f" ({top['acc']:.2f} and {side['acc']:.2f} %)" if top["acc"] else ""
 
 
-def _variants(ctx: Context[Any], sides: dict[str, Side], row: dict[str, Any]) -> None:
-    """Harder comparisons for STD-ED at the bar's price: a cleverer time-step learner, dearer states of ours."""
+def _variants(ctx: Context[Any], sides: dict[str, Side], row: dict[str, Any], every: dict[str, Any]) -> None:
+    """Other comparisons for STD-ED at the bar's price: a cleverer time-step learner, dearer lessons of ours."""
     top, side = sides["time steps"], sides["STD-ED"]
     _, lessons = mpd_lessons(ctx, top["T"])
     sparse = time_steps(top["net"], top["T"], ours(lessons)["forward"])
@@ -234,6 +235,7 @@ def _variants(ctx: Context[Any], sides: dict[str, Side], row: dict[str, Any]) ->
     late = ours(row["last"])
     for name, above, below, what in (
         ("last_epoch", top["counts"], late, "lessons of the last epoch in place of the whole training's"),
+        ("every_error", top["counts"], ours(every), f"every error changes weights; ours at T = {every['ticks']}"),
         ("sparse_forward", sparse, side["counts"], "time steps with an event-driven forward pass, MPD-ED's activity"),
         ("input_once", once, side["counts"], "time steps that multiply their constant input once"),
         ("state_per_synapse", top["counts"], dear, "our sums read from and written to a memory at every synapse"),

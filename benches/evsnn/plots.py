@@ -115,6 +115,10 @@ def speed(ctx: Context[Any], rates: Mapping[str, float]) -> None:
         axes.margins(x=0.12)
 
 
+def _learner(row: Mapping[str, Any]) -> str:
+    return f"{row['data']}, T = {row['ticks']}" + (", every error" if row["skip"] == 1 else "")
+
+
 def learning(ctx: Context[Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Accuracy of the chip that learns, by epoch."""
     from matplotlib.ticker import MaxNLocator
@@ -123,7 +127,7 @@ def learning(ctx: Context[Any], rows: Sequence[Mapping[str, Any]]) -> None:
         axes = figure.subplots()
         for i, row in enumerate(rows):
             epochs = range(1, len(row["accuracy"]) + 1)
-            axes.plot(epochs, row["accuracy"], "-o", ms=3, color=f"C{i}", label=f"{row['data']}, T = {row['ticks']}")
+            axes.plot(epochs, row["accuracy"], "-o", ms=3, color=f"C{i}", label=_learner(row))
         axes.set(xlabel="epoch", ylabel="accuracy, %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8, loc="lower right")

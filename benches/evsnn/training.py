@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benches import stats
@@ -111,12 +112,12 @@ def digits(ctx: Context[Any]) -> dict[str, Any]:
 
 
 def by_steps(ctx: Context[Any]) -> dict[str, list[list[float]]] | None:
-    """Accuracy of 784-400-10 against its number of steps T: [[T, percent], …] by method."""
+    """Accuracy of 784-400-10 against its number of steps T, mean over seeds: [[T, percent], …] by method."""
     if found("mnist") is None:
         return None
     steps = [int(t) for t in ctx.config.step_counts.split()]
-    rows = sweep(ctx, tuple(f"{method}_t{t}" for method in METHODS for t in steps), [ctx.seed])
-    return {method: [[t, rows[f"{method}_t{t}"][0]["test"]] for t in steps] for method in METHODS}
+    rows = sweep(ctx, tuple(f"{method}_t{t}" for method in METHODS for t in steps), ctx.seeds(ctx.config.seeds))
+    return {method: [[t, fmean(r["test"] for r in rows[f"{method}_t{t}"])] for t in steps] for method in METHODS}
 
 
 def events(ctx: Context[Any]) -> None:

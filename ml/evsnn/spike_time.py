@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional, grad
@@ -86,25 +87,55 @@ class _Fire(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, s: Tensor, i: Tensor, threshold: Threshold, ticks: int) -> tuple[Tensor, Tensor]:
-        start, slope = threshold.start, threshold.slope
-        at_start = s * WINDOW - i >= start
-        by_end = 2 * WINDOW * s - i >= start - slope * WINDOW
-        inside = by_end & ~at_start & (slope + s > 0)
-        gain = torch.where(inside, 1 / torch.where(inside, slope + s, 1.0), 0.0)
-        time = ((start + slope * WINDOW + i) * gain - WINDOW * inside).clamp_(0, WINDOW)
-        if ticks:
-            time = torch.ceil(time * ticks - 1e-4) / ticks  # the first tick at or after the crossing
-            inside, time = inside & (time < WINDOW), torch.where(time < WINDOW, time, 0.0)
-        fired = (inside | at_start).to(s.dtype)
-        ctx.save_for_backward(time, gain.clamp_(max=threshold.gain_max))
+        time, fired, gain = (_fire_fused if _fuses(s) else _fire)(s, i, threshold, ticks)
+        ctx.save_for_backward(time, gain)
         ctx.mark_non_differentiable(fired)
         return time, fired
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         time, gain = ctx.saved_tensors
+        if _fuses(time):
+            from ml.evsnn import kernels_spike_time as kernels
+
+            to_s, to_i = torch.empty_like(time), torch.empty_like(time)
+            kernels.errors(*(_row(x) for x in (grads[0].contiguous(), time, gain, to_s, to_i)))
+            return to_s, to_i, None, None
         error = grads[0] * gain
         return -(time + WINDOW) * error, error, None, None
+
+
+def _fuses(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype == torch.float32
+
+
+def _row(x: Tensor) -> Any:
+    return x.view(-1).numpy()
+
+
+def _fire(s: Tensor, i: Tensor, threshold: Threshold, ticks: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Times, spikes and bounded gain in torch operations: the reference, and the path on other devices."""
+    start, slope = threshold.start, threshold.slope
+    at_start = s * WINDOW - i >= start
+    by_end = 2 * WINDOW * s - i >= start - slope * WINDOW
+    inside = by_end & ~at_start & (slope + s > 0)
+    gain = torch.where(inside, 1 / torch.where(inside, slope + s, 1.0), 0.0)
+    time = ((start + slope * WINDOW + i) * gain - WINDOW * inside).clamp_(0, WINDOW)
+    if ticks:
+        time = torch.ceil(time * ticks - 1e-4) / ticks  # the first tick at or after the crossing
+        inside, time = inside & (time < WINDOW), torch.where(time < WINDOW, time, 0.0)
+    fired = (inside | at_start).to(s.dtype)
+    return time, fired, gain.clamp_(max=threshold.gain_max)
+
+
+def _fire_fused(s: Tensor, i: Tensor, threshold: Threshold, ticks: int) -> tuple[Tensor, Tensor, Tensor]:
+    from ml.evsnn import kernels_spike_time as kernels
+
+    s, i = s.contiguous(), i.contiguous()
+    time, fired, gain = (torch.empty_like(s) for _ in range(3))
+    start, slope, gain_max = (np.float32(x) for x in (threshold.start, threshold.slope, threshold.gain_max))
+    kernels.fire(_row(s), _row(i), start, slope, ticks, gain_max, _row(time), _row(fired), _row(gain))
+    return time, fired, gain
 
 
 def fire(s: Tensor, i: Tensor, threshold: Threshold = FALLING, ticks: int = 0) -> Spikes:
@@ -122,8 +153,12 @@ def silence(s: Tensor, i: Tensor, spikes: Spikes, threshold: Threshold, wanted: 
     max(0, θ(2T) − V_j(2T)). A neuron that never fires has no gradient of its own: this one wakes it.
     """
     over = (0, *range(2, s.dim()))
-    short = (threshold.start - threshold.slope * WINDOW - 2 * WINDOW * s + i).clamp(min=0)
-    return shortage(spikes.fired.mean(over), short.mean(over), wanted)
+    rate = spikes.fired.mean(over)
+    rare = rate < wanted  # nearly all neurons of a trained net fire enough
+    if not rare.any():
+        return s.new_zeros(())
+    short = (threshold.start - threshold.slope * WINDOW - 2 * WINDOW * s[:, rare] + i[:, rare]).clamp(min=0)
+    return shortage(rate[rare], short.mean(over), wanted) * rare.to(s.dtype).mean()
 
 
 class _PairLinear(torch.autograd.Function):
@@ -185,8 +220,37 @@ def conv_sums(spikes: Spikes, weight: Tensor, padding: int = 0) -> tuple[Tensor,
     return _PairConv.apply(spikes.time, spikes.fired, weight, padding)
 
 
+class _MinPool(torch.autograd.Function):
+    """`min_pool` in one pass."""
+
+    @staticmethod
+    def forward(ctx: Any, time: Tensor, fired: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        from ml.evsnn import kernels_spike_time as kernels
+
+        batch, maps, height, width = ctx.shape = time.shape
+        first = time.new_empty(batch, maps, height // size, width // size)
+        any_fired, where = torch.empty_like(first), torch.empty(first.shape, dtype=torch.int32)
+        arrays = [x.contiguous().flatten(0, 1).numpy() for x in (time, fired)]
+        kernels.pool(*arrays, size, *(x.flatten(0, 1).numpy() for x in (first, any_fired, where)))
+        ctx.save_for_backward(where)
+        ctx.mark_non_differentiable(any_fired)
+        return first, any_fired
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        from ml.evsnn import kernels_spike_time as kernels
+
+        batch, maps, height, width = ctx.shape
+        out = grads[0].new_zeros(batch * maps, height * width)
+        rows = (x.contiguous().view(batch * maps, -1).numpy() for x in (grads[0], ctx.saved_tensors[0]))
+        kernels.unpool(*rows, out.numpy())
+        return out.view(ctx.shape), None, None
+
+
 def min_pool(spikes: Spikes, size: int) -> Spikes:
     """The earliest spike of every size × size block (stride size); no spike when none fired."""
+    if _fuses(spikes.time):
+        return Spikes(*_MinPool.apply(spikes.time, spikes.fired, size))
     late = torch.where(spikes.fired > 0, spikes.time, 2 * WINDOW)
     first = -functional.max_pool2d(-late, size)
     fired = (first <= WINDOW).to(first.dtype)
