@@ -230,8 +230,8 @@ class _MinPool(torch.autograd.Function):
         batch, maps, height, width = ctx.shape = time.shape
         first = time.new_empty(batch, maps, height // size, width // size)
         any_fired, where = torch.empty_like(first), torch.empty(first.shape, dtype=torch.int32)
-        arrays = [x.contiguous().flatten(0, 1).numpy() for x in (time, fired)]
-        kernels.pool(*arrays, size, *(x.flatten(0, 1).numpy() for x in (first, any_fired, where)))
+        late, spikes, *out = (x.contiguous().flatten(0, 1).numpy() for x in (time, fired, first, any_fired, where))
+        kernels.pool(late, spikes, size, *out)
         ctx.save_for_backward(where)
         ctx.mark_non_differentiable(any_fired)
         return first, any_fired
@@ -242,8 +242,8 @@ class _MinPool(torch.autograd.Function):
 
         batch, maps, height, width = ctx.shape
         out = grads[0].new_zeros(batch * maps, height * width)
-        rows = (x.contiguous().view(batch * maps, -1).numpy() for x in (grads[0], ctx.saved_tensors[0]))
-        kernels.unpool(*rows, out.numpy())
+        grad, where = (x.contiguous().view(batch * maps, -1).numpy() for x in (grads[0], ctx.saved_tensors[0]))
+        kernels.unpool(grad, where, out.numpy())
         return out.view(ctx.shape), None, None
 
 
