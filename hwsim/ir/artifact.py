@@ -73,6 +73,7 @@ def kinds() -> dict[str, type[Artifact]]:
     """All registered IR kinds by name."""
     import hwsim.ir.encoding
     import hwsim.ir.gates
+    import hwsim.ir.graph_mac
     import hwsim.ir.ising
     import hwsim.ir.lut
     import hwsim.ir.mac

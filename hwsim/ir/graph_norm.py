@@ -73,6 +73,26 @@ class GraphNormUnit:
     def __post_init__(self) -> None:
         self.validate()
 
+    @classmethod
+    def from_real(
+        cls, alpha: Any, gain: Any, offset: Any, *, gain_bits: int = 12, alpha_fraction: int = 8, root_bits: int = 8,
+        keep: int = 8, **formats: int,
+    ) -> GraphNormUnit:  # fmt: skip
+        """The nearest unit for real parameters [layers, channels]: α, γ/Δ and β/Δ, where y = 1 stands for Δ.
+
+        Args:
+            gain_bits: signed width of the gains; it fixes `shift`.   formats: the other fields.
+        """
+        alpha, gain, offset = (np.asarray(part, np.float64) for part in (alpha, gain, offset))
+        room = max(gain_bits - 1 - int(np.ceil(np.log2(max(np.abs(gain).max(), 2.0**-40)))), 0)
+        shift = keep + root_bits + room
+        scaled = zip((alpha, gain, offset), (alpha_fraction, room, shift), strict=True)
+        codes = [np.rint(np.ldexp(part, up)).astype(np.int64) for part, up in scaled]
+        return cls(
+            codes[0], codes[1], codes[2], alpha_fraction=alpha_fraction, root_bits=root_bits, keep=keep, shift=shift,
+            **formats,
+        )  # fmt: skip
+
     def validate(self) -> None:
         """Raise `ArtifactError` for any broken rule; runs on construction."""
         for name in ARRAYS:

@@ -189,12 +189,7 @@ class EncodedMac(Artifact):
 
     def table_mac(self, x: np.ndarray, w: np.ndarray, unit: int) -> np.ndarray:
         """int64 [T, N]: Σ_k T(x[t, k], w[n, k]), one term after the other."""
-        encoding = self.encodings[unit]
-        rows, columns = encoding.check_codes(x, "x"), encoding.check_codes(w, "w")
-        acc = np.zeros((len(x), len(w)), np.int64)
-        for k in range(x.shape[1]):
-            acc += encoding.table[rows[:, k, None], columns[None, :, k]]
-        return acc
+        return table_mac(self.encodings[unit], x, w)
 
     def classify(self, outputs: np.ndarray) -> np.ndarray:
         """Class int64 [batch] = argmax of the output codes, lowest index on ties."""
@@ -245,7 +240,7 @@ class EncodedMac(Artifact):
             inner, described = encoding.to_tensors()
             tensors |= {f"encoding{i}.{name}": array for name, array in inner.items()}
             units.append(described)
-        ops = [_describe(op, f"op{i}.", tensors) for i, op in enumerate(self.ops)]
+        ops = [describe_op(op, f"op{i}.", tensors) for i, op in enumerate(self.ops)]
         inputs = [{**dataclasses.asdict(one), "shape": list(one.shape)} for one in self.inputs]
         header: Header = {"inputs": inputs, "encodings": units, "ops": ops, "n_classes": self.n_classes}
         return tensors, {**header, "output_scale": self.output_scale, "meta": dict(self.meta)}
@@ -259,8 +254,17 @@ class EncodedMac(Artifact):
             inner = {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
             units.append(Encoding.from_tensors(inner, described))
         inputs = tuple(Input(**{**one, "shape": tuple(one["shape"])}) for one in header["inputs"])
-        ops = tuple(_rebuild(spec, f"op{i}.", tensors) for i, spec in enumerate(header["ops"]))
+        ops = tuple(rebuild_op(spec, f"op{i}.", tensors) for i, spec in enumerate(header["ops"]))
         return cls(inputs, tuple(units), ops, header["n_classes"], header["output_scale"], dict(header["meta"]))
+
+
+def table_mac(encoding: Encoding, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """int64 [T, N]: Σ_k T(x[t, k], w[n, k]) of one product unit, one term after the other."""
+    rows, columns = encoding.check_codes(x, "x"), encoding.check_codes(w, "w")
+    acc = np.zeros((len(x), len(w)), np.int64)
+    for k in range(x.shape[1]):
+        acc += encoding.table[rows[:, k, None], columns[None, :, k]]
+    return acc
 
 
 def _finer(encoding: Encoding, bits: int) -> Encoding:
@@ -281,7 +285,7 @@ def _rescaled(op: Op, finer: Sequence[int]) -> Op:
     return dataclasses.replace(op, requant=requant, bias=op.bias << up)
 
 
-def _describe(op: Op, prefix: str, tensors: Tensors) -> Header:
+def describe_op(op: Op, prefix: str, tensors: Tensors) -> Header:
     """JSON-able fields of an op; arrays go to `tensors` under `prefix`."""
     header: Header = {"type": op.type}
     for item in dataclasses.fields(op):
@@ -296,12 +300,12 @@ def _describe(op: Op, prefix: str, tensors: Tensors) -> Header:
     return header
 
 
-def _rebuild(spec: Header, prefix: str, tensors: Tensors) -> Op:
-    """The op that `_describe` wrote."""
-    if spec.get("type") not in OPS:
-        raise ArtifactError.of(f"{prefix}type", repr(spec.get("type")), f"one of {', '.join(OPS)}", "Update hwsim.")
+def rebuild_op(spec: Header, prefix: str, tensors: Tensors, known: dict[str, type[Op]] = OPS) -> Op:
+    """The op of one of the `known` types that `describe_op` wrote; raises `ArtifactError` for another type."""
+    if spec.get("type") not in known:
+        raise ArtifactError.of(f"{prefix}type", repr(spec.get("type")), f"one of {', '.join(known)}", "Update hwsim.")
     fields: dict[str, Any] = {}
-    for item in dataclasses.fields(OPS[spec["type"]]):
+    for item in dataclasses.fields(known[spec["type"]]):
         value = spec.get(item.name)
         if isinstance(value, dict):
             fields[item.name] = Requant(tensors[f"{prefix}{item.name}.mult"], **value)
@@ -309,4 +313,4 @@ def _rebuild(spec: Header, prefix: str, tensors: Tensors) -> Op:
             fields[item.name] = tuple(value)
         else:
             fields[item.name] = tensors.get(prefix + item.name, value)
-    return OPS[spec["type"]](**fields)
+    return known[spec["type"]](**fields)
