@@ -55,13 +55,13 @@ def _compare(ctx: Context[Any], progress: Any) -> None:
     from rtl.cosim.verilate import Verilated
     from rtl.evsnn import build
     from rtl.evsnn.cosim import stream
-    from rtl.evsnn.plan import Plan
 
     name, config = ctx.config.rtl_net, ctx.config
     net = learning_net(name, seed=ctx.seed)
     arch = EvsnnArch.fitting(net)
     events, labels, source = samples_of(name, net, config.rtl_samples)
-    dut, plan = Verilated(build(net, arch), optimise="-O1"), Plan(net, arch)
+    core = build(net, arch)
+    dut, plan = Verilated(core, optimise="-O1"), core.plan
     progress(1, 3, "built")
     got, want = stream(dut, plan, net, events), simulate(net, events, arch)
     equal = (got.outputs == want.outputs).all(axis=1) & (got.forward_cycles == want.sample_cycles)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hwsim.ir.events import Events
 from hwsim.ir.spiking import SpikingNet
-from rtl.evsnn.plan import COUNTERS, COUNTS, END, EVENT, RANDOM, READ, WEIGHTS, WRITE, Plan, answer_layout
+from rtl.evsnn.plan import COUNTS, END, EVENT, RANDOM, READ, WEIGHTS, WRITE, Plan, answer_layout
 
 NOTHING = WRITE << 62 | 3 << 60  # a write to a region that does not exist
 
@@ -41,13 +41,15 @@ def load_beats(plan: Plan, net: SpikingNet) -> np.ndarray:
 
 
 def sample_beats(events: Events, label: int = 0, learn: bool = False) -> np.ndarray:
-    """Beats of one sample."""
-    return np.concatenate([beat(EVENT, events.address, events.time), beat(END, int(learn), label)])
+    """Beats of one sample; an event without a value has 1."""
+    values = np.ones(len(events), np.int16) if events.values is None else events.values
+    data = events.time.astype(np.uint64) | values.astype(np.uint16).astype(np.uint64) << np.uint64(16)
+    return np.concatenate([beat(EVENT, events.address, data), beat(END, int(learn), label)])
 
 
 def read_beats(plan: Plan, weights: bool) -> np.ndarray:
     """Beats that ask for the counters, and for random states and weights."""
-    parts = [beat(READ, np.arange(len(COUNTERS)) | COUNTS << 28)]
+    parts = [beat(READ, np.arange(len(plan.counters)) | COUNTS << 28)]
     if plan.rule is not None:
         parts.append(beat(READ, np.arange(plan.lanes) | RANDOM << 28))
     if weights:

@@ -1,38 +1,32 @@
-"""`build(net, arch)`: the spiking core as one component between two streams.
+"""The spiking core as one component between two streams: what window nets and clocked nets have in common.
 
 The phases of ``docs/evsnn-chip.md``, one after another: LOAD, then SETUP, CLEAR, INTEGRATE, FIRE of each layer, RESULT;
-then SOFTMAX (`sum`, `divide`), UPDATE and ERRORS of each layer as far as errors reach. Memories, streams and beats:
-`rtl.evsnn.plan`.
+then SOFTMAX (`sum`, `divide`) and UPDATE of each layer as far as errors reach. Memories, streams and beats:
+`rtl.evsnn.plan`; `rtl.evsnn.window_core` and `rtl.evsnn.clocked_core` are the two cores.
 """
 
 from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwsim.ir.arch.evsnn import EvsnnArch
-from hwsim.ir.spiking import SpikingNet
 from rtl.evsnn.counters import CounterBank
-from rtl.evsnn.fire import FireUnit
-from rtl.evsnn.lane import Lane
-from rtl.evsnn.learner import Learner
 from rtl.evsnn.log import EventLog
 from rtl.evsnn.phases import Phases
 from rtl.evsnn.plan import COUNTS, END, EVENT, RANDOM, READ, WEIGHTS, WRITE, Plan, answer_layout, pick
 
-
-def build(net: SpikingNet, arch: EvsnnArch | None = None) -> Core:
-    """The core of a net's shape; default architecture `EvsnnArch.fitting(net)`.
-
-    Raises:
-        ArtifactError: the net does not fit, or is not a window net of dense layers.
-    """
-    return Core(Plan(net, arch or EvsnnArch.fitting(net)))
+if TYPE_CHECKING:
+    from rtl.evsnn.lane import Lane
+    from rtl.evsnn.learner import Learner
 
 
 class Core(wiring.Component):
-    """Takes events, gives results, and learns; made by `build`.
+    """Takes events, gives results, and learns; made by `rtl.evsnn.build`.
 
     A sample takes `EvsnnArch.forward_cycles` from its first input beat to its last output beat, and `learn_cycles` more
     before the next one can enter, when neither neighbour pauses.
@@ -42,6 +36,10 @@ class Core(wiring.Component):
         spike_valid, spike_layer, spike_address, spike_tick: a neuron fires in this cycle.
         clk, rst: rising edge; synchronous reset, after which random states are those of the net and weights are kept.
     """
+
+    names: ClassVar[Sequence[str]]  # of the phases
+    waiting: Value  # INTEGRATE: the log holds an event that is to be added; known in the cycle in which it is
+    event: Value  # a cycle after its issue: address of that event, or of one of UPDATE
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -55,11 +53,10 @@ class Core(wiring.Component):
         m, plan = Module(), self.plan
         m.submodules.log = self.log = EventLog(plan)
         m.submodules.counters = self.counters = CounterBank(plan)
-        m.submodules.firing = self.fire = FireUnit(plan)
-        self.lanes = [Lane(plan, index) for index in range(plan.lanes)]
+        self.lanes = self.make_lanes()
         for index, lane in enumerate(self.lanes):
             m.submodules[f"lane{index}"] = lane
-        self.phase = Phases(m)
+        self.phase = Phases(m, self.names)
         level = range(plan.arch.log_depth + 1)
         self.layer, self.word = Signal(range(max(2, len(plan.layers)))), Signal(range(plan.max_words))
         self.at, self.stop, self.drain = Signal(level), Signal(level), Signal(3)
@@ -68,11 +65,15 @@ class Core(wiring.Component):
         self.label, self.learning, self.readout = Signal(range(max(2, plan.classes))), Signal(), Signal()
         m.d.comb += self.readout.eq(self.layer == len(plan.layers) - 1)
         self.finish = Signal()  # the sample's last cycle
-        self.learner = Learner(self) if plan.rule is not None else None
+        self.issue, self.add, self.advance = Signal(), Signal(), Signal()  # advance: FIRE's last cycle of a word
+        self.last_word, self.mask = Signal(), Signal(plan.lanes)  # lanes that hold a neuron of the word
+        self.factor = Signal(plan.factor_shape)
+        self.learner = self.make_learner() if plan.rule is not None else None
+        self.read_log(m)
         self._addresses(m)
         self._host(m)
         self._layers(m)
-        self._fire(m)
+        self.fire_layer(m)
         self._result(m)
         if self.learner is not None:
             self.learner.elaborate(m, platform)
@@ -80,6 +81,22 @@ class Core(wiring.Component):
             m.d.sync += self.phase.enter("load")
             m.d.comb += self.log.restart.eq(1)
         return m
+
+    @abc.abstractmethod
+    def make_lanes(self) -> Sequence[Lane]:
+        """The lanes of this sort of core."""
+
+    @abc.abstractmethod
+    def make_learner(self) -> Learner:
+        """The learning phases."""
+
+    @abc.abstractmethod
+    def read_log(self, m: Module) -> None:
+        """Drive the log's read address; set `waiting`, `event` and, two cycles after an issue, `factor`."""
+
+    @abc.abstractmethod
+    def fire_layer(self, m: Module) -> None:
+        """FIRE, until the next layer's SETUP; drives `advance`."""
 
     def constant(self, values: list[int]) -> Value:
         """A layer's constant, in the phases of the layer."""
@@ -91,27 +108,24 @@ class Core(wiring.Component):
 
     def _addresses(self, m: Module) -> None:
         """Words that the lanes work on; stage 1 of INTEGRATE and UPDATE turns a logged address into a row."""
-        plan, phase, log = self.plan, self.phase, self.log
+        plan, phase = self.plan, self.phase
         self.host_word = self.inp.payload[32 + plan.lane_bits : 60]
-        row, i = Signal(range(plan.weight_words)), log.read_address
+        row, i = Signal(range(plan.weight_words)), self.event
         rows = pick(self.layer, [i * layer.words + layer.base for layer in plan.layers])
         m.d.comb += row.eq(Mux(phase["load"], self.host_word, rows))
         word_1, self.word_2 = Signal.like(self.word), Signal.like(self.word)
         self.class_index = Signal(range(plan.classes + 2))
-        self.acc_at, self.state_at = Signal.like(self.word), Signal(range(plan.state_words))
-        here = Signal.like(self.word)
+        self.acc_at, self.here = Signal.like(self.word), Signal.like(self.word)  # here: word of CLEAR, INTEGRATE, FIRE
         m.d.sync += [word_1.eq(self.word), self.word_2.eq(word_1)]
         m.d.comb += [
             self.class_index.eq(self.index),
-            here.eq(Mux(phase["integrate"], self.word_2, self.word)),
-            self.acc_at.eq(Mux(phase.any("result", "sum"), self.class_index >> plan.lane_bits, here)),
-            self.state_at.eq(self.constant([layer.state for layer in plan.layers])
-                             + Mux(phase["errors"], log.read_address >> plan.lane_bits, here)),
-        ]  # fmt: skip
+            self.here.eq(Mux(phase["integrate"], self.word_2, self.word)),
+            self.acc_at.eq(Mux(phase.any("result", "sum"), self.class_index >> plan.lane_bits, self.here)),
+        ]
         for lane in self.lanes:
             m.d.comb += [
                 lane.layer.eq(self.layer), lane.row.eq(row), lane.offset.eq(Mux(phase["load"], 0, word_1)),
-                lane.state_at.eq(self.state_at), lane.acc_at.eq(self.acc_at), lane.readout.eq(self.readout),
+                lane.acc_at.eq(self.acc_at), lane.readout.eq(self.readout),
             ]  # fmt: skip
         self.z = self.of_lane([lane.acc for lane in self.lanes], self.class_index)[: plan.z_bits].as_signed()
 
@@ -137,6 +151,8 @@ class Core(wiring.Component):
         writes = take & (kind == WRITE)
         with m.If(take & (kind == EVENT)):
             m.d.comb += [log.write.eq(1), log.address.eq(address), log.tick.eq(data)]
+            if plan.value_bits:
+                m.d.comb += log.value.eq(data[16:])
         with m.If(take & (kind == END)):
             m.d.sync += [
                 self.label.eq(data), self.learning.eq(address[0]), self.stops[0].eq(log.head), self.layer.eq(0),
@@ -179,22 +195,20 @@ class Core(wiring.Component):
 
     def _layers(self, m: Module) -> None:
         """SETUP, CLEAR and INTEGRATE."""
-        plan, phase, last = self.plan, self.phase, Signal()
-        issue, live = Signal(), [Signal(name=f"add_{stage}") for stage in (1, 2)]
-        factor, tick = Signal(plan.step_bits + 2), self.log.read_tick
-        self.last_word = last
+        plan, phase, last, issue = self.plan, self.phase, self.last_word, self.issue
+        live = Signal()
+        masks = self.constant([layer.mask for layer in plan.layers])
         m.d.comb += [
             last.eq(self.word == self.constant([layer.words - 1 for layer in plan.layers])),
-            issue.eq(phase["integrate"] & (self.at != self.stop)),
-            self.log.read_at.eq(Mux(phase["update"], self.at - 1, self.at)),
+            self.mask.eq(Mux(last, masks, (1 << plan.lanes) - 1)), issue.eq(phase["integrate"] & self.waiting),
             self.counters.syn_fwd.eq(Mux(issue, Mux(last, self.constant([p.mask.bit_count() for p in plan.layers]),
                                                     plan.lanes), 0)),
         ]  # fmt: skip
-        m.d.sync += [live[0].eq(issue), live[1].eq(live[0]), factor.eq(Mux(self.readout, 2 * plan.steps - tick, tick))]
+        m.d.sync += [live.eq(issue), self.add.eq(live)]
         with m.If(phase["setup"]):
             m.d.sync += [self.at.eq(self.start_of(self.layer)), self.stop.eq(pick(self.layer, self.stops))]
             m.d.sync += [self.word.eq(0), self.drain.eq(0), phase.enter("clear")]
-        with m.If(phase["clear"] | issue | self.fire.advance):
+        with m.If(phase["clear"] | issue | self.advance):
             m.d.sync += self.word.eq(Mux(last, 0, self.word + 1))
         with m.If(phase["clear"] & last):
             m.d.sync += phase.enter("integrate")
@@ -207,32 +221,26 @@ class Core(wiring.Component):
                 with m.If(self.readout):
                     m.d.sync += phase.enter("result")
         for lane in self.lanes:
-            m.d.comb += [lane.clear.eq(phase["clear"]), lane.add.eq(live[1]), lane.factor.eq(factor)]
+            m.d.comb += [
+                lane.clear.eq(phase["clear"]), lane.add.eq(self.add), lane.fire.eq(self.advance),
+                lane.factor.eq(self.factor),
+            ]  # fmt: skip
 
-    def _fire(self, m: Module) -> None:
-        """FIRE, and a cycle in which the next layer's log gets its end."""
-        plan, phase, fire, log = self.plan, self.phase, self.fire, self.log
+    def log_spike(self, m: Module, fired: Value, lane: Value, tick: Value) -> None:
+        """A lane's neuron of the word fires: into the log, the counters and the ports."""
         m.d.comb += [
-            fire.start.eq(phase["setup"]), fire.run.eq(phase["fire"]), fire.word.eq(self.word),
-            fire.last_word.eq(self.last_word), fire.will.eq(Cat(lane.will for lane in self.lanes)),
-            fire.reached.eq(Cat(lane.reached for lane in self.lanes)),
-            fire.mask.eq(Mux(self.last_word, self.constant([p.mask for p in plan.layers]), (1 << plan.lanes) - 1)),
-            self.spike_valid.eq(fire.fired), self.spike_layer.eq(self.layer), self.spike_tick.eq(fire.tick),
-            self.spike_address.eq((self.word << plan.lane_bits) + fire.lane),
-            self.counters.spike.eq(fire.fired),
-            self.counters.neuron_access.eq(Mux(fire.tick_end, self.constant([p.n for p in plan.layers]), 0)),
+            self.spike_valid.eq(fired), self.spike_layer.eq(self.layer), self.spike_tick.eq(tick),
+            self.spike_address.eq((self.word << self.plan.lane_bits) + lane), self.counters.spike.eq(fired),
         ]  # fmt: skip
-        for lane in self.lanes:
-            m.d.comb += [lane.fire.eq(fire.advance), lane.first.eq(fire.first)]
-        with m.If(fire.fired):
-            m.d.comb += [log.write.eq(1), log.address.eq(self.spike_address), log.tick.eq(fire.tick)]
-        with m.If(fire.done):
-            m.d.sync += phase.enter("turn")
-        with m.If(phase["turn"]):
-            for at, stop in enumerate(self.stops[1:]):
-                with m.If(self.layer == at):
-                    m.d.sync += stop.eq(log.head)
-            m.d.sync += [self.layer.eq(self.layer + 1), phase.enter("setup")]
+        with m.If(fired):
+            m.d.comb += [self.log.write.eq(1), self.log.address.eq(self.spike_address), self.log.tick.eq(tick)]
+
+    def next_layer(self, m: Module) -> None:
+        """The next layer's log ends here; its SETUP follows."""
+        for at, stop in enumerate(self.stops[1:]):
+            with m.If(self.layer == at):
+                m.d.sync += stop.eq(self.log.head)
+        m.d.sync += [self.layer.eq(self.layer + 1), self.phase.enter("setup")]
 
     def _result(self, m: Module) -> None:
         """RESULT: z_0, z_1, …; their maximum is kept."""

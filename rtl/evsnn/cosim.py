@@ -15,7 +15,7 @@ from hwsim.ir.events import Events
 from hwsim.ir.spiking import SpikingNet
 from rtl.cosim.verilate import CosimRun, Verilated
 from rtl.evsnn.beats import NOTHING, answer_fields, load_beats, read_beats, sample_beats
-from rtl.evsnn.plan import COUNTERS, Plan
+from rtl.evsnn.plan import Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,14 @@ def stream(
 
 def _bound(plan: Plan, beats: list[int], learn: bool) -> int:
     """More cycles than the run can take: every neuron fires, every tick is visited, every word is active."""
-    spikes = sum(layer.n for layer in plan.layers)
+    steps = 1 if plan.net.window else plan.steps  # in which a neuron fires
+    spikes = steps * sum(layer.n for layer in plan.layers)
     words = sum(layer.words for layer in plan.layers)
     total = 0
     for n in beats:
         logged = n + spikes
-        forward = n + 4 * len(plan.layers) + words * (1 + plan.steps) + logged * plan.max_words + 2 * spikes
-        back = 11 * plan.classes + 2 + logged * (plan.max_words + 1) + 8 * len(plan.layers)
+        forward = n + 4 * steps * len(plan.layers) + words * (1 + plan.steps) + logged * plan.max_words + 2 * spikes
+        back = 11 * plan.classes + 2 + logged * (plan.max_words + 1) + 8 * steps * len(plan.layers)
         total += forward + (back if learn else 0)
     return total
 
@@ -108,9 +109,9 @@ def _outcome(plan: Plan, run: CosimRun, start: int, beats: list[int], asks: int,
     entered, left = np.flatnonzero(run.in_fire), np.flatnonzero(run.out_fire)[: len(run.outputs)]
     ends = left[fields["read"] == 0][k - 1 :: k]
     firsts = entered[start + np.cumsum([0, *beats])]  # the last one: of the first READ
-    counts = dict(zip(COUNTERS, (int(x) % 2**32 for x in answers), strict=False))
-    states = answers[len(COUNTERS) :][: plan.lanes].astype(np.uint64) & np.uint64(0xFFFFFFFF)
-    words, shadows = answers[asks:] if not learn else answers[len(COUNTERS) + plan.lanes :], []
+    counts = dict(zip(plan.counters, (int(x) % 2**32 for x in answers), strict=False))
+    states = answers[len(plan.counters) :][: plan.lanes].astype(np.uint64) & np.uint64(0xFFFFFFFF)
+    words, shadows = answers[asks:] if not learn else answers[len(plan.counters) + plan.lanes :], []
     for layer in plan.layers if learn else ():
         shadows.append(words[: layer.n_in * layer.n].reshape(layer.n_in, layer.n).astype(np.int16))
         words = words[layer.n_in * layer.n :]
@@ -124,6 +125,6 @@ def derived(counts: dict[str, int]) -> dict[str, int]:
     """All counters of `hwsim.evsnn.activity` from those that the core holds."""
     syn, visits, pairs = counts["syn_fwd"], counts["neuron_access"], counts["err_pair"]
     return {
-        **counts, "neuron_update": visits, "weight_rd": syn + pairs, "weight_wr": pairs, "state_rd": syn + visits,
+        "neuron_update": visits, **counts, "weight_rd": syn + pairs, "weight_wr": pairs, "state_rd": syn + visits,
         "state_wr": syn + visits, "hop": 0, "hop_ew": 0, "hop_ns": 0,
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """Counters of the core, of all samples since reset or since they were cleared; they wrap at 2^32.
 
 `hwsim.evsnn.activity` has the meaning of each. The others follow: weight_rd = syn_fwd + err_pair, weight_wr = err_pair,
-neuron_update = neuron_access, state_rd = state_wr = syn_fwd + neuron_access.
+state_rd = state_wr = syn_fwd + neuron_access; for window neurons neuron_update = neuron_access.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.evsnn.plan import COUNTER_BITS, COUNTERS, Plan
+from rtl.evsnn.plan import COUNTER_BITS, Plan
 
 
 class CounterBank(wiring.Component):
@@ -22,15 +22,17 @@ class CounterBank(wiring.Component):
 
     def __init__(self, plan: Plan) -> None:
         widths = {"packet": 1, "syn_fwd": plan.lanes.bit_length(), "spike": 1, "err_pair": plan.lanes.bit_length()}
+        widths |= {"neuron_update": plan.lanes.bit_length()}
         widths["neuron_access"] = max(layer.n for layer in plan.layers).bit_length()
+        self.names = plan.counters
         super().__init__({
-            **{name: In(widths[name]) for name in COUNTERS}, "clear": In(1), "select": In(range(len(COUNTERS))),
+            **{name: In(widths[name]) for name in self.names}, "clear": In(1), "select": In(range(len(self.names))),
             "value": Out(COUNTER_BITS),
         })  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for at, name in enumerate(COUNTERS):
+        for at, name in enumerate(self.names):
             count = Signal(COUNTER_BITS, name=f"count_{name}")
             m.d.sync += count.eq(count + getattr(self, name))
             with m.If(self.clear):

@@ -20,8 +20,8 @@ from hwsim.ir.arch.evsnn import EvsnnArch
 from hwsim.ir.errors import UsageError
 from hwsim.ir.spiking import SpikingNet
 from rtl.evsnn.beats import load_beats
-from rtl.evsnn.core import build
-from rtl.evsnn.plan import COUNTERS, Plan
+from rtl.evsnn.cores import build
+from rtl.evsnn.plan import Plan
 from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
 from rtl.lib.verilog import VerilogDesign, to_verilog
 
@@ -78,7 +78,7 @@ def _readme(plan: Plan, design: VerilogDesign, clock_ns: float) -> str:
         "Input beats: kind in bits 63:62, address in 61:32, data in 31:0.",
         "  0 event: input, tick, in order of ticks. 1 end of sample: bit 0 of the address = learn, data = label.",
         "  2 read, 3 write: address bits 29:28 = 0 weights (word * lanes + lane, 16 bits), 1 random states (lane),",
-        f"  2 counters ({', '.join(COUNTERS)}; any write clears them).",
+        f"  2 counters ({', '.join(plan.counters)}; any write clears them).",
         "  weights.hex has the beats that load the net.",
         f"Output beats: value in bits 31:0, class or address in 55:32, last 56, read 57, overflow 58; {plan.classes} a",
         "sample, one a read.",

@@ -1,4 +1,4 @@
-"""FIRE of window neurons: tick after tick, word after word, fired lanes one a cycle, lowest first."""
+"""FIRE: tick after tick, word after word, fired lanes one a cycle, lowest first."""
 
 from __future__ import annotations
 
@@ -6,12 +6,44 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.evsnn.plan import Plan
+from rtl.evsnn.window_plan import WindowPlan
 from rtl.lib.popcount import Popcount
 
 
+class Serving(wiring.Component):
+    """The fired lanes of a word, one a cycle, lowest first; a word without one takes a cycle too.
+
+    Ports:
+        start: a word comes next.   run: a cycle of the phase.   crossed: fired lanes, in every cycle of a word.
+        fresh: the word's first cycle.   fired, lane: one of them.   advance: the word's last cycle.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__({
+            "start": In(1), "run": In(1), "crossed": In(lanes), "fresh": Out(1), "fired": Out(1),
+            "lane": Out(range(max(2, lanes))), "advance": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m, lanes = Module(), self.lanes
+        served, rest, others = Signal(lanes), Signal(lanes), Signal(lanes)
+        m.d.comb += [
+            rest.eq(self.crossed & ~served), others.eq(rest & (rest - 1)), self.fresh.eq(~served.any()),
+            self.fired.eq(self.run & rest.any()), self.advance.eq(self.run & ~others.any()),
+        ]  # fmt: skip
+        for lane in reversed(range(lanes)):
+            with m.If(rest[lane]):
+                m.d.comb += self.lane.eq(lane)
+        with m.If(self.run):
+            m.d.sync += served.eq(Mux(self.advance, 0, served | (rest & ~others)))
+        with m.If(self.start):
+            m.d.sync += served.eq(0)
+        return m
+
+
 class FireUnit(wiring.Component):
-    """Which neurons fire, and when the phase may end.
+    """Which window neurons fire, and when the phase may end.
 
     In tick 0 every lane says whether its neuron will fire at all; those that have not yet are *pending*. After the tick
     in which none is left the phase ends.
@@ -23,7 +55,7 @@ class FireUnit(wiring.Component):
         tick_end, done: the tick's last cycle; the phase's.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WindowPlan) -> None:
         self.plan = plan
         lanes = plan.lanes
         super().__init__({
@@ -39,26 +71,23 @@ class FireUnit(wiring.Component):
         )
         reader, writer = store.read_port(domain="comb"), store.write_port()
         m.submodules.count = count = Popcount(lanes).create()
-        pending, crossed, served, rest = Signal(lanes), Signal(lanes), Signal(lanes), Signal(lanes)
-        others = Signal(lanes)
+        m.submodules.serving = serving = Serving(lanes)
+        pending, crossed = Signal(lanes), Signal(lanes)
         waiting, left = Signal(range(plan.max_words * lanes + 1)), Signal(range(plan.max_words * lanes + 1))
         m.d.comb += [
             reader.addr.eq(self.word), self.first.eq(self.tick == 0),
-            pending.eq(Mux(self.first, self.will & self.mask, reader.data)),
-            crossed.eq(pending & self.reached), rest.eq(crossed & ~served), others.eq(rest & (rest - 1)),
-            self.fired.eq(self.run & rest.any()), self.advance.eq(self.run & ~others.any()),
+            pending.eq(Mux(self.first, self.will & self.mask, reader.data)), crossed.eq(pending & self.reached),
+            serving.start.eq(self.start), serving.run.eq(self.run), serving.crossed.eq(crossed),
+            self.fired.eq(serving.fired), self.lane.eq(serving.lane), self.advance.eq(serving.advance),
             count.bits.eq(pending),
-            left.eq(waiting + Mux(self.first & ~served.any(), count.count, 0) - self.fired),
+            left.eq(waiting + Mux(self.first & serving.fresh, count.count, 0) - self.fired),
             self.tick_end.eq(self.advance & self.last_word), self.done.eq(self.tick_end & (left == 0)),
             writer.addr.eq(self.word), writer.data.eq(pending & ~crossed), writer.en.eq(self.advance),
         ]  # fmt: skip
-        for lane in reversed(range(lanes)):
-            with m.If(rest[lane]):
-                m.d.comb += self.lane.eq(lane)
         with m.If(self.run):
-            m.d.sync += [waiting.eq(left), served.eq(Mux(self.advance, 0, served | (rest & ~others)))]
+            m.d.sync += waiting.eq(left)
         with m.If(self.tick_end):
             m.d.sync += self.tick.eq(self.tick + 1)
         with m.If(self.start):
-            m.d.sync += [self.tick.eq(0), waiting.eq(0), served.eq(0)]
+            m.d.sync += [self.tick.eq(0), waiting.eq(0)]
         return m

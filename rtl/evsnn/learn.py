@@ -13,6 +13,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.evsnn.plan import READOUT_ERROR_BITS, Plan, pick
+from rtl.evsnn.window_plan import WindowPlan
 
 QUOTIENT_BITS = 9
 
@@ -94,7 +95,7 @@ class HiddenErrors(wiring.Component):
         write, at, e, e_tick, active: its e three cycles later; one below `skip_below` is not active.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WindowPlan) -> None:
         self.plan = plan
         self._shift_up = max(0, *(p.fraction - 8 for p in plan.layers))  # so that the last shift is never to the left
         super().__init__({
@@ -112,7 +113,7 @@ class HiddenErrors(wiring.Component):
         live = self._carried(m, self.live, "live")
         neuron, tick = self._carried(m, self.neuron, "neuron"), self._carried(m, self.tick, "tick")
         m.d.sync += [
-            err.eq(pick(self.layer, [_rounded(self.err, p.err_shift) for p in below])),
+            err.eq(pick(self.layer, [rounded(self.err, p.err_shift) for p in below])),
             q.eq(self.sum + pick(self.layer, [1 << p.fraction for p in plan.layers])),
         ]
         scaled, shift = self._scaled(m, err, q)
@@ -165,6 +166,6 @@ class HiddenErrors(wiring.Component):
         return scaled, shift
 
 
-def _rounded(x: Value, s: int) -> Value:
+def rounded(x: Value, s: int) -> Value:
     """x / 2^s, halves up; a negative s multiplies."""
     return (x + (1 << (s - 1))) >> s if s > 0 else x << -s

@@ -1,27 +1,30 @@
 """Sizes, widths and constants of a core, read off the net and the architecture; and the beats of its streams.
 
-The core is built for the shape of a net: neurons, fractions, ticks, rule, the readout's bias. Weights and random states
-enter through the input stream, so one core runs, and learns, any net of its shape.
+The core is built for the shape of a net: neurons, fractions, ticks, rule, biases and thresholds. Weights and random
+states enter through the input stream, so one core runs, and learns, any net of its shape. `rtl.evsnn.window_plan` and
+`rtl.evsnn.clocked_plan` have what only one sort of net needs.
 
 A beat of the input stream has 64 bits; a sample's events come in order and END closes it:
 
 | kind, bits 63:62 | address, bits 61:32 | data, bits 31:0 |
 |---|---|---|
-| 0 EVENT | input | tick |
+| 0 EVENT | input | tick in bits 15:0; value in 31:16, signed (clocked nets; others ignore it) |
 | 1 END | 1: learn from the sample, 0: answer only | label |
 | 2 READ | memory address | – |
 | 3 WRITE | memory address | word; to a counter: all counters and the overflow flag become 0 |
 
-Memory addresses, bits 29:28 of the address: 0 weights, word · W + lane; 1 random states, lane; 2 counters (`COUNTERS`).
+Memory addresses, bits 29:28 of the address: 0 weights, word · W + lane; 1 random states, lane; 2 `Plan.counters`.
 READ and WRITE are taken between samples. An answer is `answer_layout`: a result z_k, or what READ asked for.
 """
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from amaranth import Mux, Value, signed
+from amaranth import Mux, Shape, Value, signed
 from amaranth.lib import data
 
 from hwsim.ir.arch.evsnn import EvsnnArch
@@ -32,7 +35,6 @@ from hwsim.ir.synapses import Dense
 
 EVENT, END, READ, WRITE = range(4)
 WEIGHTS, RANDOM, COUNTS = range(3)
-COUNTERS = ("packet", "syn_fwd", "neuron_access", "spike", "err_pair")
 COUNTER_BITS = 32
 WEIGHT_BITS, SHADOW_BITS = 8, 16
 READOUT_ERROR_BITS = 10  # e_k in -256 … 256
@@ -69,8 +71,11 @@ class LayerPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(abc.ABC):
     """A net's shape on an architecture.
+
+    Attributes:
+        counters: names of the counters, in the order of their addresses.
 
     Raises:
         ArtifactError: the net does not fit the core, or is of a kind that has no RTL.
@@ -79,7 +84,11 @@ class Plan:
     net: SpikingNet
     arch: EvsnnArch
 
+    value_bits: ClassVar[int] = 0  # signed width of a value in the log
+    counters: ClassVar[tuple[str, ...]] = ("packet", "syn_fwd", "neuron_access", "spike", "err_pair")
+
     def __post_init__(self) -> None:
+        self.check_kinds()
         self.arch.check(self.net)
         _check(self.net, self.arch)
         if max(self.acc_bits, self.err_bits(0) if self.rule else 0) > 62 or self.z_bits > 32:
@@ -104,14 +113,9 @@ class Plan:
         return self.net.steps
 
     @property
-    def step_bits(self) -> int:
-        """log2 T."""
-        return self.steps.bit_length() - 1
-
-    @property
     def tick_bits(self) -> int:
         """Width of a tick in the log."""
-        return max(1, self.step_bits)
+        return max(1, (self.steps - 1).bit_length())
 
     @property
     def address_bits(self) -> int:
@@ -139,11 +143,6 @@ class Plan:
         return max(2, *(layer.words for layer in self.layers))
 
     @property
-    def state_words(self) -> int:
-        """Words of S: spiking layers only."""
-        return max(2, self.layers[-1].state)
-
-    @property
     def weight_words(self) -> int:
         return max(2, self.arch.weight_words)
 
@@ -153,27 +152,38 @@ class Plan:
         return SHADOW_BITS if self.rule else WEIGHT_BITS
 
     @property
-    def sum_bits(self) -> int:
-        """Signed width of S."""
-        return _signed(128 * max(layer.n_in for layer in self.layers))
-
-    @property
+    @abc.abstractmethod
     def z_bits(self) -> int:
         """Signed width of z."""
-        bias = self.net.layers[-1].population.bias
-        most = max((abs(int(b)) for b in bias), default=0)
-        return _signed(2 * self.steps * 128 * self.layers[-1].n_in + most)
 
     @property
+    @abc.abstractmethod
     def acc_bits(self) -> int:
-        """Signed width of M, D and z, which share a memory: |D| ≤ 2T·(|S| + 2^f)."""
-        spiking = [2 * self.steps * (128 * p.n_in + (1 << p.fraction)) for p in self.layers[:-1]]
-        return max(self.z_bits, *(_signed(bound) for bound in spiking)) if spiking else self.z_bits
+        """Signed width of a lane's accumulators, z among them."""
 
     @property
-    def slope_bits(self) -> int:
-        """Signed width of S + 2^f."""
-        return _signed(128 * max(p.n_in for p in self.layers) + (1 << max(p.fraction for p in self.layers)))
+    @abc.abstractmethod
+    def factor_shape(self) -> Shape:
+        """What a weight is multiplied with on its way to an accumulator."""
+
+    @abc.abstractmethod
+    def check_kinds(self) -> None:
+        """Raise `ArtifactError` unless layers and neurons are of this core's sort."""
+
+    @property
+    def trace_top(self) -> int:
+        """Largest weight of an error beside the synapse's."""
+        return 1
+
+    def err_bits(self, drop: int) -> int:
+        """Signed width of err_i, or after the layers' shifts (`drop` 1)."""
+        bounds = [0]
+        for at, layer in enumerate(self.layers):
+            e = 256 if at == len(self.layers) - 1 else self.limit
+            bound = 128 * e * layer.n * self.trace_top
+            shift = layer.err_shift * drop
+            bounds.append((bound >> shift) + 1 if shift >= 0 else bound << -shift)
+        return signed_width(max(bounds))
 
     @property
     def error_bits(self) -> int:
@@ -192,16 +202,6 @@ class Plan:
             raise ArtifactError.of("plasticity", None, "a rule", "Give the net one.")
         return self.rule
 
-    def err_bits(self, drop: int) -> int:
-        """Signed width of err_i, or after the layers' shifts (`drop` 1)."""
-        bounds = [0]
-        for at, layer in enumerate(self.layers):
-            e = 256 if at == len(self.layers) - 1 else self.limit
-            bound = 128 * e * layer.n
-            shift = layer.err_shift * drop
-            bounds.append((bound >> shift) + 1 if shift >= 0 else bound << -shift)
-        return _signed(max(bounds))
-
 
 def pick(index: Value, values: Sequence[int | Value]) -> Value:
     """values[index], of constants or signals."""
@@ -213,15 +213,12 @@ def pick(index: Value, values: Sequence[int | Value]) -> Value:
     return out
 
 
-def _signed(bound: int) -> int:
+def signed_width(bound: int) -> int:
+    """Bits of a signed number of magnitude `bound`."""
     return bound.bit_length() + 1
 
 
 def _check(net: SpikingNet, arch: EvsnnArch) -> None:
-    kinds = {layer.population.kind for layer in net.layers}
-    if not net.window or not kinds <= {"window", "readout"} or not net.readout:
-        mend = "Its chip model is hwsim.evsnn."
-        raise ArtifactError.of("a net of the core", ", ".join(sorted(kinds)), "window layers, then a readout", mend)
     for at, layer in enumerate(net.layers):
         if not isinstance(layer.synapse, Dense) or layer.synapse.bits > WEIGHT_BITS:
             got = f"{layer.synapse.type}, {layer.synapse.bits} bits"

@@ -12,8 +12,9 @@ from hwsim.ir.events import Events
 from hwsim.ir.plasticity import Plasticity, lane_seeds
 from hwsim.ir.rng import Generator, Lfsr, Xorshift
 from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet
-from rtl.evsnn.core import build
+from rtl.evsnn.cores import build
 from rtl.evsnn.plan import Plan
+from rtl.evsnn.window_plan import WindowPlan
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Shape:
         """The core's plan; `log_depth` 0: room for every spike."""
         net = self.net(np.random.default_rng(0))
         arch = EvsnnArch.fitting(net, lanes=self.lanes)
-        return Plan(net, replace(arch, log_depth=log_depth) if log_depth else arch)
+        return WindowPlan(net, replace(arch, log_depth=log_depth) if log_depth else arch)
 
     def events(self, rng: np.random.Generator, batch: int, rate: float = 0.6) -> Events:
         """Each input fires with chance `rate` at a random tick."""
@@ -73,3 +74,24 @@ def core_of(name: str, log_depth: int = 0):
     """The component of a shape."""
     plan = SHAPES[name].plan(log_depth)
     return build(plan.net, plan.arch)
+
+
+def agree_forward(got, want) -> None:
+    """Results, counters and cycles of a batch that was answered."""
+    assert np.array_equal(got.outputs, want.outputs)
+    assert np.array_equal(got.forward_cycles, want.sample_cycles)
+    assert not got.learn_cycles.any()
+    assert {name: got.counters[name] for name in want.counters} == dict(want.counters)
+    assert not got.overflow
+
+
+def agree_learning(got, after, want, timed: bool = True) -> None:
+    """Results, weights, random states, counters and cycles of a batch that was learned from."""
+    assert np.array_equal(got.outputs, want.outputs)
+    for shadow, layer in zip(got.shadows, after.layers, strict=True):
+        assert np.array_equal(shadow, layer.synapse.shadow)
+    assert np.array_equal(got.states, after.plasticity.seeds)
+    assert {name: got.counters[name] for name in want.counters} == dict(want.counters)
+    if timed:
+        assert np.array_equal(got.forward_cycles, want.sample_cycles - want.learn_cycles)
+        assert np.array_equal(got.learn_cycles, want.learn_cycles)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evsnn_nets import SHAPES, core_of
+from evsnn_nets import SHAPES, agree_forward, agree_learning, core_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ from hwsim.ir.errors import ArtifactError, EquivalenceError
 from hwsim.ir.events import Events
 from hwsim.ir.plasticity import Plasticity, lane_seeds
 from hwsim.ir.rng import Xorshift
-from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet
+from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet, threshold
 from hwsim.testing.naive_evsnn import run_core
 from hwsim.testing.strategies import generators
 from ml.common.data import load as dataset
@@ -28,7 +28,7 @@ from ml.evsnn.shipped import load
 from rtl.cosim.verilate import Verilated
 from rtl.evsnn import build
 from rtl.evsnn.cosim import stream
-from rtl.evsnn.plan import Plan
+from rtl.evsnn.window_plan import WindowPlan
 
 pytestmark = pytest.mark.rtl
 DATA = Path(os.environ.get("HWSIM_DATA", "/nowhere"))
@@ -38,27 +38,6 @@ LEARNING = [name for name in SHAPES if SHAPES[name].error_bits]
 @pytest.fixture(scope="module")
 def duts() -> dict[str, Verilated]:
     return {name: Verilated(core_of(name), optimise="-O0") for name in SHAPES}
-
-
-def agree_forward(got, want) -> None:
-    """Results, counters and cycles of a batch that was answered."""
-    assert np.array_equal(got.outputs, want.outputs)
-    assert np.array_equal(got.forward_cycles, want.sample_cycles)
-    assert not got.learn_cycles.any()
-    assert {name: got.counters[name] for name in want.counters} == dict(want.counters)
-    assert not got.overflow
-
-
-def agree_learning(got, after, want, timed: bool = True) -> None:
-    """Results, weights, random states, counters and cycles of a batch that was learned from."""
-    assert np.array_equal(got.outputs, want.outputs)
-    for shadow, layer in zip(got.shadows, after.layers, strict=True):
-        assert np.array_equal(shadow, layer.synapse.shadow)
-    assert np.array_equal(got.states, after.plasticity.seeds)
-    assert {name: got.counters[name] for name in want.counters} == dict(want.counters)
-    if timed:
-        assert np.array_equal(got.forward_cycles, want.sample_cycles - want.learn_cycles)
-        assert np.array_equal(got.learn_cycles, want.learn_cycles)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -203,7 +182,7 @@ def test_a_core_that_is_too_slow_is_an_error(duts):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"window": False}, "a net of the core"),
+        ({"window": False}, "a net of the clocked core: got cuba"),
         ({"lanes": 3}, "lanes a power of two"),
         ({"bits": 12}, "layer 0 of the core: got dense, 12 bits"),
         ({"generator": 64}, "generator: got 64"),
@@ -214,7 +193,8 @@ def test_nets_without_rtl(change, message):
     net = SHAPES["readout"].net(np.random.default_rng(0))
     arch = EvsnnArch.fitting(net)
     if "window" in change:
-        net = SpikingNet(5, 4, (Layer(Dense(net.layers[0].synapse.weights), Population("readout", 3)),), n_classes=3)
+        cuba = Population("cuba", 3, threshold(9, 3))
+        net = SpikingNet(5, 4, (Layer(Dense(net.layers[0].synapse.weights), cuba),), n_classes=3)
     if "bits" in change:
         first = Layer(Dense(np.full((5, 3), 900, np.int16), 12), Population("readout", 3))
         net = SpikingNet(5, 4, (first,), True)
@@ -236,7 +216,7 @@ def test_shipped_digits():
     layers = tuple(Layer(layer.synapse.with_shadow(), layer.population) for layer in net.layers)
     net = replace(net, layers=layers, plasticity=Plasticity("std", (11, 5), 5))
     arch = EvsnnArch.fitting(net)
-    plan, dut = Plan(net, arch), Verilated(build(net, arch), optimise="-O0")
+    plan, dut = WindowPlan(net, arch), Verilated(build(net, arch), optimise="-O0")
     events = Events.from_times(spike_ticks(digits.data, int(net.meta["top"]), net.steps))
     want = simulate(net, events, arch)
     agree_forward(stream(dut, plan, net, events, cycles=want.cycles), want)
@@ -254,7 +234,7 @@ def test_shipped_mnist():
     layers = tuple(Layer(layer.synapse.with_shadow(), layer.population) for layer in net.layers)
     net = replace(net, layers=layers, plasticity=Plasticity("std", (11, 5), 5))
     arch = EvsnnArch.fitting(net)
-    plan, dut = Plan(net, arch), Verilated(build(net, arch), optimise="-O0")
+    plan, dut = WindowPlan(net, arch), Verilated(build(net, arch), optimise="-O0")
     pixels = data.x_test[:1000].reshape(1000, -1)
     events = Events.from_times(spike_ticks(pixels, int(net.meta["top"]), net.steps))
     want = simulate(net, events, arch)

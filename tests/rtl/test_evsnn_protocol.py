@@ -16,7 +16,6 @@ from rtl.cosim.harness import run
 from rtl.cosim.toolchain import lint
 from rtl.evsnn import export
 from rtl.evsnn.beats import load_beats, read_beats, sample_beats
-from rtl.evsnn.plan import COUNTERS
 from rtl.lib.verilog import to_verilog
 
 pytestmark = pytest.mark.rtl
@@ -32,7 +31,7 @@ def answer(value: int, address: int, last: bool, read: bool) -> str:
 def expected(plan, reads, after, want) -> list[str]:
     """Every output beat: results, counters, random states, weights."""
     out = [answer(int(v), k, k == plan.classes - 1, False) for z in want.outputs for k, v in enumerate(z)]
-    words = [want.counters[name] for name in COUNTERS] + after.plasticity.seeds.tolist()
+    words = [want.counters[name] for name in plan.counters] + after.plasticity.seeds.tolist()
     words += [int(w) for layer in after.layers for w in layer.synapse.shadow.ravel()]
     asked = [int(beat) >> 32 & (2**30 - 1) for beat in reads]
     return out + [answer(word, address, True, True) for word, address in zip(words, asked, strict=True)]
