@@ -78,6 +78,7 @@ def kinds() -> dict[str, type[Artifact]]:
     import hwsim.ir.lut
     import hwsim.ir.mac
     import hwsim.ir.mimo_ising
+    import hwsim.ir.potts
     import hwsim.ir.spiking  # noqa: F401  (importing a kind's module registers it)
 
     return dict(sorted(_KINDS.items()))
