@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benches.evsnn import rivals
+from benches.evsnn import rivals, simulators
 from benches.runner import Context
 from benches.stats import cpu_rounds
 from hwsim.evsnn import Chip, FloatChip
@@ -21,7 +21,7 @@ from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet, threshold
 
 SIZES, STEPS, RATE = (784, 800, 10), 100, 0.05
 BETA, THETA, SCALE = 0.9, 22.0, 30.0
-NO_FRAMEWORK = "neither snnTorch nor SpikingJelly is installed"
+NO_FRAMEWORK = "none of snnTorch, SpikingJelly, NEST and SANA-FE is installed"
 
 
 def network(rng: np.random.Generator) -> tuple[list[np.ndarray], SpikingNet]:
@@ -55,7 +55,20 @@ def measure(ctx: Context[Any]) -> dict[str, float]:
     method = f"batch {ctx.config.speed_batch}, {each:.0f} hidden spikes a sample, CPU time of one thread"
     for name, rate in rates.items():
         ctx.metric(f"sop_per_s_{name}", rate, "1/s", n=ctx.config.rounds, method=method)
+    rates |= _simulators(ctx, x[0], weights, floats)
     _ratios(ctx, rates)
+    return rates
+
+
+def _simulators(ctx: Context[Any], x: np.ndarray, weights: list[np.ndarray], floats: FloatChip) -> dict[str, float]:
+    """Rates of event-driven simulators on one sample, and their spikes beside ours."""
+    own, rates = floats.run(Events.from_raster(x[None])), {}
+    spikes = own.spikes[0] + int(own.counts.sum())
+    for name in simulators.installed():
+        seconds, theirs = simulators.measure(name, x, weights, BETA, THETA, ctx.config.rounds)
+        rates[name] = own.syn_fwd / seconds
+        method = f"one sample, {theirs} spikes of neurons, ours {spikes}; simulation alone, CPU time of one thread"
+        ctx.metric(f"sop_per_s_{name}", rates[name], "1/s", method=method)
     return rates
 
 
@@ -71,7 +84,7 @@ def _check(first: Any, integer: Any, loop: Any) -> None:
 
 def _ratios(ctx: Context[Any], rates: dict[str, float]) -> None:
     """To the best installed framework; to torch's loop under another name."""
-    frameworks = {name: rates[name] for name in rivals.installed()}
+    frameworks = {name: rates[name] for name in (*rivals.installed(), *simulators.installed())}
     for kind in ("float", "int"):
         method = f"{rates[kind]:.3g} over {rates['torch_loop']:.3g} SOP/s of a plain loop in torch; no framework"
         ctx.metric(f"sop_per_s_{kind}_ratio_torch_loop", rates[kind] / rates["torch_loop"], "×", method=method)
