@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from hwsim.ir.errors import UsageError
+from ml.common.quantised.elementwise import Elementwise
 
 _MODULES: dict[type[nn.Module], str] = {
     nn.Linear: "linear",
@@ -28,6 +29,7 @@ _MODULES: dict[type[nn.Module], str] = {
     nn.Dropout: "same",
     nn.Dropout2d: "same",
     nn.Softmax: "softmax",
+    Elementwise: "table",
     **dict.fromkeys(
         (
             nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Softsign,

@@ -1,0 +1,1 @@
+"""Bench of DiSAN; see paper.toml and bench.py."""

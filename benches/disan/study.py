@@ -1,0 +1,117 @@
+"""Accuracy of the encoders: generated sentences in every profile, the published sets in full."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benches import stats
+from benches.disan.runs import CONTEXTUAL, Run, result, scheduled
+from benches.runner import Context
+
+RIVALS = ("undirected", "bilstm", "cnn")
+COMPARED = ("trec", "sick", "sst2", "subj")  # the comparison at equal size
+FOLDED = ("cr", "mpqa", "subj")  # cross-validated
+ORDER: dict[str, Any] = {"embedding": "random", "d": 24, "lr": 5e-3, "dropout": 0.1}
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def trained(ctx: Context[Any], runs: list[Run]) -> list[dict[str, Any]]:
+    """Results of runs, in parallel; those that were trained before are read."""
+    points = [{"run": asdict(run), "train_dir": ctx.config.train_dir} for run in runs]
+    return ctx.sweep(result, points)
+
+
+def word_order(ctx: Context[Any]) -> Rows:
+    """The generated task: what each encoder makes of order alone."""
+    config = ctx.config
+    names = ("disan", *RIVALS) if config.order_seeds > 1 else ("disan", "undirected")
+    seeds = ctx.seeds(config.order_seeds)
+    options = {**ORDER, "epochs": config.order_epochs, "share": config.order_share}
+    runs = [Run("word_order", encoder=e, seed=s, **options) for s in seeds for e in names]
+    rows: Rows = {e: [] for e in names}
+    for run, row in zip(runs, trained(ctx, runs), strict=True):
+        rows[run.encoder].append(row)
+    for e, found in rows.items():
+        ctx.metric(f"acc_word_order_{e}", _mean(found, "acc"), "%", method="600 generated sentences, six classes")
+    gain = [a["acc"] - b["acc"] for a, b in zip(rows["disan"], rows["undirected"], strict=True)]
+    how = "generated sentences, six orders of three words, paired by seed"
+    ctx.metric("direction_gain_word_order_pp", stats.mean(gain), "points", method=how)
+    return rows
+
+
+def compared(ctx: Context[Any]) -> dict[str, Rows]:
+    """Encoders of equal size on four published sets, with GloVe 50-d; records the bar."""
+    config = ctx.config
+    names = ("disan", *RIVALS)
+    runs = [
+        scheduled(task, encoder=e, seed=s, fold=s if task in FOLDED else 0)
+        for s in ctx.seeds(config.seeds)
+        for task in COMPARED
+        for e in names
+    ]
+    rows: dict[str, Rows] = {task: {e: [] for e in names} for task in COMPARED}
+    for run, row in zip(runs, trained(ctx, runs), strict=True):
+        rows[run.task][run.encoder].append(row)
+    for task, of_task in rows.items():
+        for e, found in of_task.items():
+            ctx.metric(f"acc_{task}_glove50_{e}", _mean(found, "acc"), "%", method=_told(found))
+            ctx.metric(f"epoch_s_{task}_{e}", _mean(found, "epoch_s"), "s", method="CPU seconds of an epoch")
+    means = {e: np.mean([[r["acc"] for r in rows[t][e]] for t in COMPARED], axis=0) for e in names}
+    best = max(RIVALS, key=lambda e: means[e].mean())
+    how = f"mean over TREC, SICK, SST-2, SUBJ, paired by seed; best baseline {best}"
+    ctx.metric(
+        "disan_minus_best_baseline_pp", stats.mean((means["disan"] - means[best]).tolist()), "points", method=how
+    )
+    for e in RIVALS:
+        gain = stats.mean((means["disan"] - means[e]).tolist())
+        ctx.metric(f"disan_minus_{e}_pp", gain, "points", method="mean over four sets, paired by seed")
+    return rows
+
+
+def published_sets(ctx: Context[Any], compared_rows: dict[str, Rows]) -> dict[str, list[float]]:
+    """The paper's sentence sets with GloVe 50-d, and with contextual states beyond the paper."""
+    found: dict[str, list[float]] = {}
+    for task in ("trec", "subj"):
+        found[f"{task}_glove50"] = [row["acc"] for row in compared_rows[task]["disan"]]
+    for task in ("cr", "mpqa"):
+        rows = trained(ctx, [scheduled(task, fold=f) for f in range(ctx.config.folds)])
+        found[f"{task}_glove50"] = [row["acc"] for row in rows]
+    rows = trained(ctx, [scheduled("snli_small")] if ctx.config.snli else [])
+    found["snli_dev_to_test"] = [row["acc"] for row in rows]
+    found["sick"] = [row["acc"] for row in compared_rows["sick"]["disan"]]
+    for task, options in CONTEXTUAL.items():
+        count = getattr(ctx.config, f"states_{task}")
+        seeds = [{"fold": s} if task in FOLDED else {"seed": s} for s in range(count)]
+        rows = trained(ctx, [scheduled(task, **{**options, **one}) for one in seeds])
+        found[task] = [row["acc"] for row in rows]
+    for name, values in found.items():
+        if values:
+            kind = (
+                "contextual MiniLM states beside GloVe 50-d, beyond the paper" if name in CONTEXTUAL else "GloVe 50-d"
+            )
+            folds = f", {len(values)} of 10 folds" if name.split("_")[0] in FOLDED else ""
+            ctx.metric(f"acc_{name}", stats.mean(values), "%", method=f"{kind}{folds}; {stats.mean(values).method}")
+    return found
+
+
+def ablations(ctx: Context[Any]) -> Rows:
+    """The paper's order of encoders without direction or context, on TREC."""
+    names = ("multihead", "s2t", "additive") if ctx.config.ablations else ()
+    runs = [scheduled("trec", encoder=e) for e in names]
+    rows: Rows = {}
+    for run, row in zip(runs, trained(ctx, runs), strict=True):
+        ctx.metric(f"acc_{run.task}_glove50_{run.encoder}", row["acc"], "%", n=1, method=_told([row]))
+        rows.setdefault(run.task, []).append(row)
+    return rows
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> stats.Figure:
+    return stats.mean([row[name] for row in rows])
+
+
+def _told(rows: list[dict[str, Any]]) -> str:
+    told = stats.mean([row["acc"] for row in rows]).method
+    return f"GloVe 50-d, {rows[0]['encoder_parameters']} parameters, {rows[0]['n_test']} test examples; {told}"
