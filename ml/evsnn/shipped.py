@@ -5,8 +5,10 @@
 | ``mnist_std`` | 784-400-10, STD-ED | MNIST |
 | ``fashion_std`` | 784-400-10, STD-ED | Fashion-MNIST |
 | ``digits_std`` | 64-64-10, STD-ED | scikit-learn's digits |
+| ``digits_mpd`` | 64-64-64-10, MPD-ED | scikit-learn's digits |
 
-All are window nets of 16 ticks with 8-bit weights. `docs/evsnn-training.md` has the commands that train them; then
+8-bit weights; STD-ED: window nets of 16 ticks, MPD-ED: clocked nets of 4 steps. `docs/evsnn-training.md` has the
+commands that train them (``digits_mpd``: ``--method mpd --net 64-64-64-10 --batch 32``); then
 `python -m ml.evsnn.shipped RUN NAME` exports the run in folder RUN and puts it here.
 """
 
@@ -14,14 +16,18 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.evsnn import Chip
 from hwsim.ir import io
 from hwsim.ir.errors import HwsimError, UsageError
+from hwsim.ir.events import Events
 from hwsim.ir.spiking import SpikingNet
-from ml.evsnn.export import integer_net, spike_ticks
-from ml.evsnn.std import StdNet
+from ml.evsnn.export import spike_ticks, to_ir
 from ml.evsnn.tasks import load_task
 from ml.evsnn.train import restore
 
@@ -34,7 +40,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> SpikingNet:
-    """The shipped network `name`; inputs are spike times from `ml.evsnn.export.spike_ticks(x, top)`.
+    """The shipped network `name`; `events` makes its inputs.
 
     ``meta`` has the data set, the largest input value (``top``) and the test accuracy in percent (``test_accuracy``).
 
@@ -52,26 +58,33 @@ def load(name: str) -> SpikingNet:
     return net
 
 
+def events(net: SpikingNet, x: NDArray[np.generic]) -> Events:
+    """Input events of a shipped network: spike times of a window net, graded events in every step of a clocked one.
+
+    Args:
+        net: from `load`.
+        x: intensities [batch, n_inputs], 0 … ``meta["top"]``.
+    """
+    if net.window:
+        return Events.from_times(spike_ticks(x, int(net.meta["top"]), net.steps))
+    return Events.from_raster(np.repeat(np.asarray(x).astype(np.int64)[:, None], net.steps, axis=1))
+
+
 def ship(run: Path, name: str) -> SpikingNet:
-    """Export the STD-ED run in folder `run` and write it as the shipped network `name`; returns it.
+    """Export the STD-ED or MPD-ED run in folder `run` and write it as the shipped network `name`; returns it.
 
     Raises:
         UsageError: the run trained something else.
     """
     model, spec = restore(run)
-    if not isinstance(model, StdNet):
-        raise UsageError.of("run to ship", spec.method, "std", "Name another run.")
+    if spec.method not in ("std", "mpd"):
+        raise UsageError.of("run to ship", spec.method, "std or mpd", "Name another run.")
     task = load_task(spec.data)
-    integer, top = integer_net(model), int(task.top)
-    scores = integer.scores(spike_ticks(task.x_test.reshape(len(task.x_test), -1), top, integer.ticks))
-    right = int((scores.argmax(axis=1) == task.dataset.y_test).sum())
-    meta = {
-        "data": task.dataset.variant,
-        "top": str(top),
-        "test_accuracy": f"{100 * right / len(scores):.2f}",
-        "run": json.dumps(asdict(spec), sort_keys=True),
-    }
-    net = integer.to_ir(meta)
+    meta = {"data": task.dataset.variant, "top": str(int(task.top)), "run": json.dumps(asdict(spec), sort_keys=True)}
+    net = to_ir(model, top=int(task.top), meta=meta)
+    classes = Chip(net).run(events(net, task.x_test.reshape(len(task.x_test), -1))).classes
+    right = 100 * float(np.mean(classes == task.dataset.y_test))
+    net = replace(net, meta=net.meta | {"test_accuracy": f"{right:.2f}"})
     _DATA.mkdir(exist_ok=True)
     io.save(net, _DATA / f"{name}{io.SUFFIX}")
     return net

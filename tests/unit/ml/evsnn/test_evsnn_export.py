@@ -127,19 +127,22 @@ def test_bad_exports_are_clear_errors(call, error: type[Exception], message: str
 
 
 def test_shipped_networks_are_whole_and_say_their_accuracy() -> None:
-    assert {"digits_std", "mnist_std"} <= set(shipped.names())
+    assert {"digits_std", "mnist_std", "digits_mpd"} <= set(shipped.names())
     for name in shipped.names():
         net = shipped.load(name)
-        assert (net.window, net.steps, net.n_classes) == (True, 16, 10)
+        assert (net.window, net.steps) == ((True, 16) if name.endswith("std") else (False, 4))
+        assert net.n_classes == 10
         assert all(layer.synapse.bits == 8 for layer in net.layers)
         assert float(net.meta["test_accuracy"]) > (85 if name == "fashion_std" else 92)
     with pytest.raises(UsageError, match=r"shipped network: got 'imagenet', expected one of .*digits_std"):
         shipped.load("imagenet")
 
 
-def test_shipped_digits_network_classifies_as_it_says() -> None:
-    net, task = shipped.load("digits_std"), load_task("digits")
-    times = spike_ticks(task.x_test.reshape(len(task.x_test), -1), int(net.meta["top"]))
+@pytest.mark.parametrize("name", ["digits_std", "digits_mpd"])
+def test_shipped_digits_network_classifies_as_it_says(name: str) -> None:
+    net, task = shipped.load(name), load_task("digits")
+    x = task.x_test.reshape(len(task.x_test), -1)
+    times = spike_ticks(x, int(net.meta["top"])) if net.window else np.stack([x] * 4, axis=1)
     right = 100 * float((net.classify(net.reference(times)) == task.dataset.y_test).mean())
     assert f"{right:.2f}" == net.meta["test_accuracy"]
 
@@ -150,6 +153,8 @@ def test_a_run_becomes_a_shipped_network(tmp_path, monkeypatch: pytest.MonkeyPat
     assert shipped.main([str(tmp_path / "run"), "small"]) == 0
     assert shipped.load("small").n_inputs == 64
     assert shipped.main(["only one"]) == 2
-    train.run(RunSpec(method="mpd", net="64-20-10", epochs=1), tmp_path / "other")
-    with pytest.raises(UsageError, match="run to ship: got mpd"):
+    train.run(RunSpec(method="mpd", net="64-20-10", epochs=1), tmp_path / "steps")
+    assert not shipped.ship(tmp_path / "steps", "clocked").window
+    train.run(RunSpec(method="stbp", net="64-20-10", epochs=1), tmp_path / "other")
+    with pytest.raises(UsageError, match="run to ship: got stbp"):
         shipped.ship(tmp_path / "other", "x")
