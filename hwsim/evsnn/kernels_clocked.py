@@ -40,11 +40,12 @@ def add_rows(acc, w, addr, low, high):
     """acc[j] += Σ w[addr[e], j] over events low … high − 1; acc has a type that holds any such sum."""
     n = acc.shape[0]
     e = low
-    while e + 4 <= high:
-        a, b, c, d = w[addr[e]], w[addr[e + 1]], w[addr[e + 2]], w[addr[e + 3]]
+    while e + 8 <= high:  # one load and store of acc for eight rows
+        a0, a1, a2, a3 = w[addr[e]], w[addr[e + 1]], w[addr[e + 2]], w[addr[e + 3]]
+        b0, b1, b2, b3 = w[addr[e + 4]], w[addr[e + 5]], w[addr[e + 6]], w[addr[e + 7]]
         for j in range(n):
-            acc[j] += (a[j] + b[j]) + (c[j] + d[j])
-        e += 4
+            acc[j] += ((a0[j] + a1[j]) + (a2[j] + a3[j])) + ((b0[j] + b1[j]) + (b2[j] + b3[j]))
+        e += 8
     while e < high:
         a = w[addr[e]]
         for j in range(n):
