@@ -30,10 +30,13 @@ from .datasets.fashion import load_fashion_mnist
 from .datasets.jets import load_tables, load_test1000
 from .datasets.jets_toy import load_jets_toy
 from .datasets.mnist import load_mnist
+from .datasets.modelnet_voxels import SETS as MODELNET
+from .datasets.modelnet_voxels import load_modelnet
 from .datasets.moving_bars import load_moving_bars
 from .datasets.nmnist import load_nmnist
 from .datasets.openml import load_openml_jets
 from .datasets.sentences import SENTENCES, load_sentences
+from .datasets.solids import load_solids
 from .datasets.store import UnreachableError, local_only, log
 from .datasets.toy_graphs import load_csl, load_motif_graphs
 from .datasets.treebank import load_sst5
@@ -73,6 +76,8 @@ _LOADERS: dict[str, Loader] = {
     **{name: partial(load_sentences, name) for name in SENTENCES},
     "sst5": load_sst5,
     "word_order": lambda root, progress: load_word_order(),
+    **{name: partial(load_modelnet, name) for name in MODELNET},
+    "solids": lambda root, progress: load_solids(),
 }
 
 # What stands in for a data set that can't be had, when the caller allows it.
@@ -84,6 +89,7 @@ _STAND_INS = {
     "jsc_distilled": "jets_toy",
     **dict.fromkeys(TU_SETS, "motif_graphs"),
     **dict.fromkeys((*SENTENCES, "sst5"), "word_order"),
+    **dict.fromkeys(MODELNET, "solids"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Occupancy networks: extraction, trainings, and decoders on the encoded-MAC array."""
