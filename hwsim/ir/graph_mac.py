@@ -118,7 +118,7 @@ class GraphMac(Artifact):
                 raise ArtifactError.of(f"{where}: inputs", list(op.inputs), want, "Mend the inputs.")
             had = {levels[v] for v in op.inputs}
             if len(had) > 1 or (isinstance(op, GraphOp) and had != {"node"}):
-                got = f"rows of {' and '.join(sorted(had))}s"
+                got = f"rows of {' and of '.join(f'{one}s' for one in sorted(had))}"
                 raise ArtifactError.of(f"{where}: inputs", got, "rows of nodes, or all of graphs", "Sort the ops.")
             ins, ranges = [shapes[v] for v in op.inputs], [bounds[v] for v in op.inputs]
             if isinstance(op, GraphOp):
@@ -163,7 +163,7 @@ class GraphMac(Artifact):
             got, want = f"{x.min()}…{x.max()}", f"{self.input.lo}…{self.input.hi}"
             raise ShapeError.of("x: a code is out of range", got, want, "Clip or quantise.")
         if sizes.sum() != len(x) or (len(sizes) and not 1 <= sizes.min() <= sizes.max() <= self.max_nodes):
-            got = f"{sizes.min(initial=0)}…{sizes.max(initial=0)} nodes a graph, {sizes.sum()} in all"
+            got = f"{min(sizes, default=0)}…{max(sizes, default=0)} nodes a graph, {sizes.sum()} in all"
             want = f"1…{self.max_nodes} nodes a graph, {len(x)} in all"
             raise ShapeError.of("sizes", got, want, "Leave empty graphs out; export for larger ones.")
         degree = np.diff(start)

@@ -213,7 +213,9 @@ class GraphNormUnit:
         if a.dtype.kind not in "iub" or sizes.dtype.kind not in "iub":
             raise ShapeError.of("dtypes", f"{a.dtype}, {sizes.dtype}", "integers", "Quantise first.")
         if int(sizes.sum()) != len(a) or (len(sizes) and not 1 <= sizes.min() <= sizes.max() <= self.max_nodes):
-            got = f"{sizes.min(initial=0)}…{sizes.max(initial=0)} nodes a graph, {sizes.sum()} in all for {len(a)} rows"
+            got = (
+                f"{min(sizes, default=0)}…{max(sizes, default=0)} nodes a graph, {sizes.sum()} in all for {len(a)} rows"
+            )
             raise ShapeError.of("sizes", got, f"1…{self.max_nodes} nodes a graph, one row each", "Split the graphs.")
         top = 1 << (self.in_bits - 1)
         if a.size and not -top <= a.min() <= a.max() < top:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from hwsim.ir.errors import ShapeError, UsageError
+from ml.graphnorm.kernels import kernels
 from ml.graphnorm.segments import segment_mean, spread
 
 NORMS = ("graph", "instance", "batch", "layer", "none")
@@ -37,20 +38,33 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, alpha: Tensor, graph: Tensor, counts: Tensor, eps: float) -> Tensor:
-        mean = segment_mean(h, graph, counts)
-        u = h - spread(alpha * mean, graph)
-        root = torch.rsqrt(segment_mean(u * u, graph, counts) + eps)
-        out = u.mul_(spread(root, graph))
+        counts = counts.to(h.dtype)
+        if h.device.type == "cpu":
+            h, out = h.contiguous(), torch.empty_like(h, memory_format=torch.contiguous_format)
+            mean, root = h.new_zeros(len(counts), h.shape[1]), h.new_zeros(len(counts), h.shape[1])
+            arrays = [t.detach().numpy() for t in (h, graph, counts, alpha, out, mean, root)]
+            kernels()[0](*arrays[:4], arrays[0].dtype.type(eps), *arrays[4:])
+        else:
+            mean = segment_mean(h, graph, counts)
+            u = h - spread(alpha * mean, graph)
+            root = torch.rsqrt(segment_mean(u * u, graph, counts) + eps)
+            out = u.mul_(spread(root, graph))
         ctx.save_for_backward(out, root, mean, alpha, graph, counts)
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         out, root, mean, alpha, graph, counts = ctx.saved_tensors
+        if out.device.type == "cpu":
+            dh, inner, total = torch.empty_like(out), torch.zeros_like(mean), torch.zeros_like(mean)
+            dalpha = torch.zeros_like(alpha)
+            arrays = (gradient.contiguous(), out, graph, counts, alpha, mean, root, dh, inner, total, dalpha)
+            kernels()[1](*(t.detach().numpy() for t in arrays))
+            return dh, dalpha if ctx.needs_input_grad[1] else None, None, None, None
         inner = segment_mean(gradient * out, graph, counts)
         du = torch.addcmul(gradient, out, spread(inner, graph), value=-1).mul_(spread(root, graph))
         du_mean = segment_mean(du, graph, counts)
-        dalpha = -(mean * du_mean * counts).sum(0) if ctx.needs_input_grad[1] else None
+        dalpha = -(mean * du_mean * counts).sum(0)
         return du.sub_(spread(alpha * du_mean, graph)), dalpha, None, None, None
 
 

@@ -1,0 +1,77 @@
+"""cocotb tests of the statistics unit; started by ``test_graphnorm_protocol.py`` inside the simulator."""
+
+from __future__ import annotations
+
+import cocotb
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from rtl.cosim.agents import StreamSink, StreamSource, reset, start_clock
+from rtl.cosim.harness import test_data
+
+
+async def _results(dut, rates: tuple[float, float], seed: int, cycles: int):
+    data = test_data()
+    source = StreamSource(dut, "inp", rate=rates[0], seed=seed)
+    sink = StreamSink(dut, "out", rate=rates[1], seed=seed + 1)
+    await reset(dut)
+    receiving = cocotb.start_soon(sink.run(cycles))
+    sending = cocotb.start_soon(source.send(data["inputs"]))
+    await receiving
+    sending.cancel()
+    return source, sink, data
+
+
+@cocotb.test()
+async def order_and_loss_under_back_pressure(dut):
+    start_clock(dut)
+    for seed, rates in enumerate([(0.5, 0.5), (1.0, 0.1), (0.2, 1.0)]):
+        source, sink, data = await _results(dut, rates, seed, 12 * test_data()["cycles"])
+        assert len(source.sent) == len(data["inputs"]), "not every beat entered"
+        assert sink.got == data["outputs"], "a beat was lost, doubled or changed"
+        assert sink.violations == [], "a refused beat changed"
+
+
+@cocotb.test()
+async def first_in_to_last_out(dut):
+    start_clock(dut)
+    source, sink, data = await _results(dut, (1.0, 1.0), 0, test_data()["cycles"] + 20)
+    assert sink.cycles[-1] - source.cycles[0] + 1 == data["cycles"]
+    assert [source.cycles[at] - source.cycles[0] for at in data["starts"]] == data["begins"]
+
+
+@cocotb.test()
+async def reset_in_every_state(dut):
+    data = test_data()
+    start_clock(dut)
+    load = data["starts"][1]
+    for cycles in (load // 2, load + 3, load + 14, load + 30):
+        sink, source = StreamSink(dut, "out", rate=0.0), StreamSource(dut, "inp")
+        await reset(dut)
+        sending = cocotb.start_soon(source.send(data["inputs"]))
+        await sink.run(cycles)
+        sending.cancel()
+        await FallingEdge(dut.clk)
+        dut.inp__valid.value = 0
+        await reset(dut)
+        await ReadOnly()
+        assert int(dut.out__valid.value) == 0, "a code survived the reset"
+        assert int(dut.inp__ready.value) == 1, "the unit does not wait for a graph"
+        await FallingEdge(dut.clk)
+        _, again, _ = await _results(dut, (1.0, 1.0), 0, data["cycles"] + 20)
+        assert again.got == data["outputs"]
+
+
+@cocotb.test()
+async def a_graph_that_nobody_takes_holds_the_next_one(dut):
+    data = test_data()
+    start_clock(dut)
+    source, sink = StreamSource(dut, "inp"), StreamSink(dut, "out", rate=0.0)
+    await reset(dut)
+    sending = cocotb.start_soon(source.send(data["inputs"]))
+    await sink.run(data["cycles"])
+    assert len(source.sent) == data["starts"][1], "the first graph is in, the second one waits"
+    assert int(dut.out__valid.value) == 1
+    later = StreamSink(dut, "out")
+    await later.run(2 * data["cycles"])
+    sending.cancel()
+    assert later.got == data["outputs"]
