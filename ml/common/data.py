@@ -35,9 +35,11 @@ from .datasets.modelnet_voxels import load_modelnet
 from .datasets.moving_bars import load_moving_bars
 from .datasets.nmnist import load_nmnist
 from .datasets.openml import load_openml_jets
+from .datasets.orl import load_orl
 from .datasets.sentences import SENTENCES, load_sentences
 from .datasets.solids import load_solids
 from .datasets.store import UnreachableError, local_only, log
+from .datasets.toy_faces import load_toy_faces
 from .datasets.toy_graphs import load_csl, load_motif_graphs
 from .datasets.treebank import load_sst5
 from .datasets.tu import SETS as TU_SETS
@@ -78,6 +80,8 @@ _LOADERS: dict[str, Loader] = {
     "word_order": lambda root, progress: load_word_order(),
     **{name: partial(load_modelnet, name) for name in MODELNET},
     "solids": lambda root, progress: load_solids(),
+    "orl": load_orl,
+    "toy_faces": lambda root, progress: load_toy_faces(),
 }
 
 # What stands in for a data set that can't be had, when the caller allows it.
@@ -90,6 +94,7 @@ _STAND_INS = {
     **dict.fromkeys(TU_SETS, "motif_graphs"),
     **dict.fromkeys((*SENTENCES, "sst5"), "word_order"),
     **dict.fromkeys(MODELNET, "solids"),
+    "orl": "toy_faces",
 }
 
 

@@ -1,0 +1,1 @@
+"""SDD-FIQA: unsupervised face quality from similarity distributions (Ou et al., CVPR 2021)."""
