@@ -138,7 +138,7 @@ def _trainings(ctx: Context[Config]) -> dict[str, Any]:
 def verilog(
     out: Path,
     *,
-    net: Literal["mnist_std", "fashion_std", "digits_std"] = "mnist_std",
+    net: Literal["mnist_std", "fashion_std", "digits_std", "digits_mpd"] = "mnist_std",
     lanes: int = 16,
     clock_ns: float = 5.0,
 ) -> list[Path]:

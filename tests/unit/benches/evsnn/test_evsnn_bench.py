@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -131,13 +133,15 @@ class Recorder:
 
 
 def test_a_missing_simulator_is_a_reason_and_no_zero(monkeypatch):
-    def compare(ctx, progress):
+    def compare(ctx, prefix, name, progress):
         raise ToolMissingError.of("Verilator", "none", "version 5", "Install it.")
 
     monkeypatch.setattr(hardware, "_compare", compare)
     ctx = Recorder()
+    ctx.config = SimpleNamespace(rtl_net="digits_std")
     hardware.measure(ctx, None)
-    assert set(ctx.reasons) == {"rtl_equal_samples", "rtl_equal_weights", "rtl_sop_per_cycle"}
+    kinds = ("equal_samples", "equal_weights", "sop_per_cycle")
+    assert set(ctx.reasons) == {f"{prefix}_{kind}" for prefix in ("rtl", "rtl_mpd") for kind in kinds}
     assert all("Verilator" in reason for reason in ctx.reasons.values())
 
 
