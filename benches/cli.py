@@ -171,6 +171,34 @@ def ir_check(
     print(check(file, samples))
 
 
+@app.command("index", short_help="Index a folder of text files for hwsim search.")
+def index_folder(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Text files, folders in it included.")] = Path("."),
+    encoder: Annotated[str, typer.Option(help="lsa (needs nothing) or minilm (extra [search]).")] = "lsa",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of adding what changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Index the text files of a folder; run it again after a kill or a change, it goes on from there."""
+    from benches.semsearch.search import index
+
+    print(index(folder, encoder, fresh, as_json))
+
+
+@app.command("search", short_help="Ranked passages of an indexed folder.")
+def search_folder(
+    query: Annotated[str, typer.Argument(metavar="QUERY")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that hwsim index has seen.")] = Path("."),
+    k: Annotated[int, typer.Option("-k", min=1, help="Passages.")] = 5,
+    how: Annotated[str, typer.Option(help="hybrid, vectors or words.")] = "hybrid",
+    as_prompt: Annotated[bool, typer.Option("--prompt", help="Print a prompt for a language model.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the passages of an indexed folder that answer a query best."""
+    from benches.semsearch.search import search
+
+    print(search(query, folder, k, how, as_prompt, as_json))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)

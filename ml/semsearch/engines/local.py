@@ -77,6 +77,10 @@ class LocalEngine(SearchEngine):
         held = self._index(index).numbers
         return [name for name in ids if name not in held]
 
+    def ids(self, index: str) -> list[str]:
+        """Ids of all documents."""
+        return list(self._index(index).numbers)
+
     def search(self, index: str, body: Body) -> list[Hit]:
         """As `SearchEngine.search`."""
         return self._index(index).search(body)

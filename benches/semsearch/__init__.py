@@ -1,0 +1,1 @@
+"""Bench of semantic search: relevance, engines, speed, hand-over to hardware."""
