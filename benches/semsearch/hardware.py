@@ -11,6 +11,7 @@ from hwsim.encodingnet.library import shipped
 from hwsim.encodingnet.network import NetworkRunner
 from hwsim.ir.arch.encodingnet import EncodingnetArch
 from hwsim.ir.arch.semsearch import HammingArch
+from hwsim.ir.errors import HwsimError
 from hwsim.semsearch.memory import DRAM, SRAM, break_even, scan_cost, walk_cost
 from hwsim.semsearch.scorer import scan
 from ml.semsearch.export import to_ir
@@ -122,7 +123,11 @@ def synthesis(ctx: Context[Any]) -> None:
         if value is not None:
             ctx.metric(f"scorer_{name}", value, "", method=method)
     small = HammingArch(BITS, 128)  # 384 inputs have more pins than the device
-    placed = place(to_verilog(build(small), "semsearch").sources, "semsearch", timeout_s=900)
+    try:
+        placed = place(to_verilog(build(small), "semsearch").sources, "semsearch", timeout_s=900)
+    except HwsimError as error:  # ABC9 of some yosys builds stops on this design
+        ctx.note(f"no placed clock: {' '.join(str(error).split())[:300]}")
+        return
     if placed.fmax_mhz is not None:
         method = f"{placed.tool} {placed.version}, {placed.device}; {BITS} bits in beats of 128"
         ctx.metric("scorer_fmax_ecp5", placed.fmax_mhz, "MHz", method=method)

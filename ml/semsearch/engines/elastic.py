@@ -170,6 +170,9 @@ class ElasticEngine(SearchEngine):
         if 400 <= status < 500 and status != 429:
             got = f"{status} {_reason(error.body.get('error') if isinstance(error.body, Mapping) else error.body)}"
             return UsageError.of(f"{what}: Elasticsearch refused it", got, "a request it takes", "Mend the request.")
+        if isinstance(error, self._errors.UnsupportedProductError):
+            got, mend = "a server that is not Elasticsearch", "Correct ES_URL."
+            return ToolFailedError.of(f"{what} at {self.url}", got, "Elasticsearch", mend)
         if status:
             mend = "What was answered before is indexed; look at the server, then go on."
             return ToolFailedError.of(f"{what} at {self.url}", f"{status} {error.message}", "an answer", mend)
