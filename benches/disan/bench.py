@@ -30,7 +30,7 @@ class Config:
     """
 
     order_seeds: int = 2
-    order_epochs: int = 16
+    order_epochs: int = 6
     order_share: float = 1.0
     timing_rounds: int = 3
     timing_batch: int = 16

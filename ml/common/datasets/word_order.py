@@ -1,8 +1,8 @@
 """word_order: a generated sentence task that only the order of words decides. A toy.
 
 Every sentence holds the three words north, east and west once each, at random places among fillers; the class is the
-order they come in. Sentences are 5 to 16 words long, so that no window of a few words sees all three. Who does not
-know the order is right once in six times.
+order they come in. Sentences are 5 to 16 words long. Who does not know the order is right once in six times; windows of
+three to five words see enough of it for nineteen in twenty.
 """
 
 from __future__ import annotations
