@@ -2,7 +2,7 @@
 
 | file | what |
 |---|---|
-| ``<name>.v``, ``<name>_*.v`` | top with the phases; event log, fire unit, softmax, errors, counters; one file a lane |
+| ``<name>.v``, ``<name>_*.v`` | top with the phases; event log, fire unit, softmax, counters …; one file a lane |
 | ``files.f`` | file list for ``verilator -f`` and ``iverilog -f`` |
 | ``<name>.xdc``, ``synth.tcl`` | clock constraint; out-of-context synthesis and routing in Vivado |
 | ``weights.hex`` | input beats that write the net's weights and random states, one a line |
@@ -47,7 +47,7 @@ def export(
 
     Raises:
         UsageError: a period that is not positive.
-        ArtifactError: the net does not fit, or is not a window net of dense layers.
+        ArtifactError: the net does not fit, or has layers that no core has.
     """
     if not clock_ns > 0:
         raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
@@ -65,9 +65,11 @@ def export(
 def _readme(plan: Plan, design: VerilogDesign, clock_ns: float) -> str:
     sizes = "-".join(map(str, (plan.net.n_inputs, *(layer.n for layer in plan.layers))))
     ports = [f"  {port.direction:>3}  {port.name}[{port.width - 1}:0]" for port in design.ports]
-    rule = "answers and learns (STD-ED)" if plan.rule else "answers"
+    rule = f"answers and learns ({plan.rule.rule.upper()}-ED)" if plan.rule else "answers"
+    steps = f"{plan.steps} ticks a window" if plan.net.window else f"{plan.steps} steps"
+    event = "input, tick" if plan.net.window else "input; step in data bits 15:0, value in 31:16"
     lines = [
-        f"{design.top}: spiking core of a {sizes} net, {plan.steps} ticks a window, {plan.lanes} lanes; {rule}.",
+        f"{design.top}: spiking core of a {sizes} net, {steps}, {plan.lanes} lanes; {rule}.",
         "",
         "Ports",
         "   in  clk  rising edge",
@@ -76,7 +78,7 @@ def _readme(plan: Plan, design: VerilogDesign, clock_ns: float) -> str:
         "  A transfer happens when valid and ready are both 1.",
         "",
         "Input beats: kind in bits 63:62, address in 61:32, data in 31:0.",
-        "  0 event: input, tick, in order of ticks. 1 end of sample: bit 0 of the address = learn, data = label.",
+        f"  0 event: {event}; in order of time. 1 end of sample: bit 0 of the address = learn, data = label.",
         "  2 read, 3 write: address bits 29:28 = 0 weights (word * lanes + lane, 16 bits), 1 random states (lane),",
         f"  2 counters ({', '.join(plan.counters)}; any write clears them).",
         "  weights.hex has the beats that load the net.",

@@ -15,9 +15,11 @@ from hwsim.evsnn.chip import simulate
 from hwsim.evsnn.learning import learn
 from hwsim.ir.errors import ArtifactError
 from hwsim.ir.events import Events
+from hwsim.ir.plasticity import Plasticity, trace_table
 from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet, threshold
 from hwsim.testing.naive_evsnn import run_core
 from hwsim.testing.strategies import generators
+from ml.evsnn import shipped
 from rtl.cosim.verilate import Verilated
 from rtl.evsnn import build
 from rtl.evsnn.cosim import stream
@@ -162,3 +164,23 @@ def test_clocked_nets_without_rtl(neuron, shift, message):
         build(replace(net, layers=(first, net.layers[1])))
     with pytest.raises(ArtifactError, match="a net of the clocked core: got if"):
         build(SpikingNet(1, 4, (Layer(Dense(np.ones((1, 1), np.int16)), Population("if", 1, threshold(6, 1))),)))
+
+
+def test_shipped_digits():
+    """500 digits of the shipped 64-64-64-10 net, then learning from 50 of them, on 16 lanes."""
+    from sklearn.datasets import load_digits
+
+    net, digits = shipped.load("digits_mpd"), load_digits()
+    layers = tuple(Layer(layer.synapse.with_shadow(), layer.population) for layer in net.layers)
+    rule = Plasticity("mpd", (18, 14, 7), 3, surrogate_bits=6, trace=trace_table(0.5, net.steps))
+    net = replace(net, layers=layers, plasticity=rule)
+    core = build(net)
+    plan, dut = core.plan, Verilated(core, optimise="-O0")
+    inputs = shipped.events(net, digits.data[:500].astype(int))
+    want = simulate(net, inputs, plan.arch)
+    agree_forward(stream(dut, plan, net, inputs, cycles=want.cycles), want)
+    assert (want.classes == digits.target[:500]).mean() > 0.95
+    inputs, labels = inputs.samples(0, 50), digits.target[:50]
+    after, learned = learn(net, inputs, labels, plan.arch)
+    agree_learning(stream(dut, plan, net, inputs, labels, cycles=learned.cycles), after, learned)
+    assert learned.backward["weight_wr"] > 10_000

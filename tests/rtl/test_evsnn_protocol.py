@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import evsnn_clocked_nets
+import evsnn_nets
 import numpy as np
 import pytest
-from evsnn_nets import SHAPES, core_of
+from evsnn_nets import SHAPES
 from exported import check_folder, same_bytes
 
 from hwsim.evsnn.chip import simulate
@@ -37,8 +39,9 @@ def expected(plan, reads, after, want) -> list[str]:
     return out + [answer(word, address, True, True) for word, address in zip(words, asked, strict=True)]
 
 
-def test_protocol():
-    shape, rng = SHAPES["6-11-3"], np.random.default_rng(21)
+@pytest.mark.parametrize("nets", [evsnn_nets, evsnn_clocked_nets])
+def test_protocol(nets):
+    shape, rng = nets.SHAPES["6-11-3"], np.random.default_rng(21)
     net, plan = shape.net(rng, 0.6), shape.plan()
     events, labels = shape.events(rng, 3), rng.integers(0, 3, 3)
     after, want = learn(net, events, labels, plan.arch)
@@ -53,7 +56,7 @@ def test_protocol():
         "first": [int(want.sample_cycles[0]), 0],
     }  # fmt: skip
     outcome = run(
-        to_verilog(core_of("6-11-3"), "dut"), "cocotb_evsnn", data=data, python_path=Path(__file__).parent,
+        to_verilog(nets.core_of("6-11-3"), "dut"), "cocotb_evsnn", data=data, python_path=Path(__file__).parent,
         testcase=",".join(TESTS), timeout_s=300,
     )  # fmt: skip
     assert outcome.messages == {}
@@ -77,9 +80,18 @@ def spikes_of(net, events, plan) -> list[list[int]]:
     return [[0, int(j), int(t)] for j, t in zip(fired.address, fired.time, strict=True)]
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_lints_in_silence(name):
-    assert lint(to_verilog(core_of(name), "dut")) == ""
+@pytest.mark.parametrize(
+    ("nets", "name"), [(nets, name) for nets in (evsnn_nets, evsnn_clocked_nets) for name in nets.SHAPES]
+)
+def test_lints_in_silence(nets, name):
+    assert lint(to_verilog(nets.core_of(name), "dut")) == ""
+
+
+def test_exported_folder_of_a_clocked_net(tmp_path):
+    net = evsnn_clocked_nets.SHAPES["6-11-3"].net(np.random.default_rng(1))
+    written = export(net, None, tmp_path, name="chip", clock_ns=8)
+    check_folder(tmp_path, written, "chip", "8", {"chip_lane3.v", "chip_serving.v", "weights.hex"})
+    assert "5 steps, 4 lanes; answers and learns (MPD-ED)" in (tmp_path / "README.txt").read_text()
 
 
 def test_exported_folder(tmp_path):
