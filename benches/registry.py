@@ -28,7 +28,7 @@ Direction = Literal["higher", "lower", "equal"]
 ClaimKind = Literal["exact", "ratio", "trend", "bound"]
 Profile = Literal["smoke", "quick", "full"]
 Operator = Literal[">=", "<=", ">", "<", "=="]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.]*$")]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Size = Annotated[float, msgspec.Meta(ge=0)]
 

@@ -26,6 +26,7 @@ from .datasets.cifar import load_cifar10_subset
 from .datasets.dataset import Dataset, Progress, Source, Split, stratified_indices
 from .datasets.digits import load_digits
 from .datasets.distilled import load_distilled
+from .datasets.email_eu import load_email_eu, load_planted_mail
 from .datasets.fashion import load_fashion_mnist
 from .datasets.jets import load_tables, load_test1000
 from .datasets.jets_toy import load_jets_toy
@@ -72,6 +73,8 @@ _LOADERS: dict[str, Loader] = {
     "fashion_mnist": load_fashion_mnist,
     "nmnist": load_nmnist,
     "moving_bars": lambda root, progress: load_moving_bars(),
+    "email_eu": load_email_eu,
+    "planted_mail": lambda root, progress: load_planted_mail(),
     **{name: partial(load_tu, name) for name in TU_SETS},
     "motif_graphs": lambda root, progress: load_motif_graphs(),
     "csl": lambda root, progress: load_csl(),
@@ -91,6 +94,7 @@ _STAND_INS = {
     "nmnist": "moving_bars",
     "jsc_openml": "jets_toy",
     "jsc_distilled": "jets_toy",
+    "email_eu": "planted_mail",
     **dict.fromkeys(TU_SETS, "motif_graphs"),
     **dict.fromkeys((*SENTENCES, "sst5"), "word_order"),
     **dict.fromkeys(MODELNET, "solids"),
