@@ -10,6 +10,7 @@ from typing import Any
 
 from benches.graphnorm import convergence, crossval, handover, hardware, plots, theory
 from benches.graphnorm.hardware import verilog
+from benches.graphnorm.studies import studies
 from benches.runner import Context
 from hwsim.ir.errors import DataError
 
@@ -21,26 +22,22 @@ class Config:
     """What --set can change.
 
     Attributes:
-        sets: data sets of the cross-validation, separated by spaces.
-        two_norms: of these, GraphNorm and BatchNorm only.   repeated: of these, cross-validated `repeats` times.
-        hidden: channels.   epochs, epochs_small: of the large sets, of MUTAG and PTC.   folds, repeats: of it.
-        curve_set, curve_epochs, curve_seeds: of the convergence study.
+        sets: what is cross-validated, see `benches.graphnorm.studies`.
+        hidden: channels.   epochs, folds: of sets that do not say.
+        curve_set, curve_norms, curve_epochs, curve_seeds: of the convergence study.
         theory_set, spectrum_graphs: of singular values and batch noise.
         handover_sets: trained networks that go onto the array.
         rtl_designs, rtl_runs, rtl_network, rtl_graphs: drawn units, batches each; the trained network's unit, graphs.
-        synthesis: yosys and nextpnr on the unit.
+        synthesis, place: yosys on the unit; nextpnr on one of one lane.
         train_dir: where trained networks are kept and taken from; empty: in the run's folder.
     """
 
     sets: str = "motif_graphs"
-    two_norms: str = ""
-    repeated: str = ""
     hidden: int = 16
     epochs: int = 40
-    epochs_small: int = 40
     folds: int = 10
-    repeats: int = 1
     curve_set: str = "motif_graphs"
+    curve_norms: str = "graph batch instance layer"
     curve_epochs: int = 60
     curve_seeds: int = 3
     theory_set: str = "motif_graphs"
@@ -51,6 +48,7 @@ class Config:
     rtl_network: bool = True
     rtl_graphs: int = 16
     synthesis: bool = False
+    place: bool = False
     train_dir: str = ""
 
 
@@ -61,9 +59,9 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        sets="mutag ptc proteins nci1 imdb_binary", two_norms="nci1", repeated="mutag ptc", hidden=32, epochs=100,
-        epochs_small=200, repeats=3, curve_set="proteins", curve_epochs=300, theory_set="proteins",
-        handover_sets="mutag ptc proteins nci1 imdb_binary", rtl_graphs=19, synthesis=True,
+        sets="mutag:::200 ptc:::200 proteins nci1:graph::60 imdb_binary", hidden=32, epochs=100,
+        curve_set="proteins", curve_epochs=300, theory_set="proteins",
+        handover_sets="mutag ptc proteins imdb_binary", rtl_graphs=19, synthesis=True, place=True,
         train_dir="build/train/graphnorm",
     ),
 }  # fmt: skip
@@ -98,7 +96,7 @@ def run(ctx: Context[Config]) -> None:
         plots.test_curves(ctx, stage.outcome)
     with ctx.stage("convergence") as stage:
         if stage.todo:
-            stage.outcome = convergence.measure(ctx, config.curve_set, crossval.NORMS)
+            stage.outcome = convergence.measure(ctx, config.curve_set, tuple(config.curve_norms.split()))
         plots.convergence(ctx, config.curve_set, stage.outcome)
     _hardware(ctx)
     ctx.kept()
@@ -130,7 +128,7 @@ def _record_data(ctx: Context[Any]) -> None:
     from ml.common.data import load
 
     config = ctx.config
-    names = [*config.sets.split(), config.curve_set, config.theory_set, *config.handover_sets.split()]
+    names = [*studies(config), config.curve_set, config.theory_set, *config.handover_sets.split()]
     for name in dict.fromkeys(names):
         try:
             data = load(name)

@@ -7,38 +7,24 @@ from typing import Any
 import numpy as np
 
 from benches.graphnorm.folds import N_FOLDS, fold_run, train_dir
+from benches.graphnorm.studies import studies
 from benches.runner import Context
 from benches.stats import Figure
 
-NORMS = ("graph", "batch", "instance", "layer")
 LAST = 10  # epochs of the figure that picks no epoch
 Curves = dict[str, dict[str, Any]]
-
-
-def options_of(ctx: Context[Any], name: str) -> dict[str, Any]:
-    """Recipe fields of a set."""
-    epochs = ctx.config.epochs_small if name in ("mutag", "ptc") else ctx.config.epochs
-    return {"hidden": ctx.config.hidden, "epochs": epochs}
-
-
-def plan(ctx: Context[Any], name: str) -> list[tuple[str, int]]:
-    """(norm, repeats) of a set."""
-    config = ctx.config
-    norms = NORMS if name not in config.two_norms.split() else NORMS[:2]
-    return [(norm, config.repeats if name in config.repeated.split() else 1) for norm in norms]
 
 
 def measure(ctx: Context[Any]) -> dict[str, Curves]:
     """Set → norm → mean curves; records accuracies and paired differences."""
     found: dict[str, Curves] = {}
-    for name in ctx.config.sets.split():
-        options = options_of(ctx, name)
-        points = [
-            {"name": name, "norm": norm, "repeat": repeat, "fold": fold, "options": options,
+    for name, study in studies(ctx.config).items():
+        points: list[dict[str, Any]] = [
+            {"name": name, "norm": norm, "repeat": repeat, "fold": fold, "options": study.options,
              "train_dir": train_dir(ctx)}
-            for norm, repeats in plan(ctx, name)
-            for repeat in range(repeats)
-            for fold in range(ctx.config.folds)
+            for norm in study.norms
+            for repeat in range(study.repeats)
+            for fold in range(study.folds)
         ]  # fmt: skip
         rows = ctx.sweep(fold_run, points)
         by_norm: dict[str, list[dict[str, Any]]] = {}

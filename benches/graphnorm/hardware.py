@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benches.graphnorm.crossval import options_of
 from benches.graphnorm.folds import train_dir, trained
 from benches.graphnorm.handover import CALIBRATION, encoding_named
+from benches.graphnorm.studies import studies
 from benches.runner import Context
 from hwsim.graphnorm import simulate
 from hwsim.ir.arch.graphnorm import GraphnormArch
@@ -88,7 +88,7 @@ def network_batches(ctx: Context[Any]) -> tuple[GraphNormUnit, list[tuple[np.nda
     from ml.graphnorm.export import graph_codes, to_ir
 
     name = ctx.config.handover_sets.split()[0]
-    model, graphs, train, test = trained(name, "graph", 0, 0, options_of(ctx, name), train_dir(ctx))
+    model, graphs, train, test = trained(name, "graph", 0, 0, studies(ctx.config)[name].options, train_dir(ctx))
     network = to_ir(model, graphs, train[:CALIBRATION], encoding_named("exact"))
     codes = graph_codes(graphs, test[: ctx.config.rtl_graphs])
     values = [codes.x, *network.evaluate(codes, _exact)]
@@ -124,6 +124,8 @@ def synthesis(ctx: Context[Any]) -> None:
         for name, value in (("lut", report.lut_total), ("ff", report.ff), ("dsp", dsp), ("bram", report.bram)):
             if value is not None:
                 ctx.metric(f"unit_{name}_lanes{lanes}", value, "", method=method)
+    if not ctx.config.place:
+        return
     small = place(to_verilog(build(unit, GraphnormArch(1)), "graphnorm").sources, "graphnorm", timeout_s=1200)
     if small.fmax_mhz is not None:
         method = f"{small.tool} {small.version}, {small.device}, one lane"

@@ -66,7 +66,8 @@ def test_curves(ctx: Context[Any], found: dict[str, dict[str, Any]]) -> None:
                 axes.plot(rows["train"], color=COLORS[norm], lw=0.8, alpha=0.7)
                 axes.plot(rows["test"], color=COLORS[norm], lw=1.6, label=LABELS[norm])
             axes.set(title=TITLES.get(name, name), xlabel="epoch")
-        axes.legend(loc="lower right", fontsize="small")
+            if name == names[0]:
+                axes.legend(loc="lower right", fontsize="small")
         figure.axes[0].set_ylabel("accuracy, %")
 
 
@@ -146,25 +147,25 @@ def handover(ctx: Context[Any], found: dict[str, list[dict[str, float]]]) -> Non
         axes.axhline(0, color="k", lw=0.8)
         axes.axhline(-1, color="0.5", lw=0.8, ls="--")
         axes.set_xticks(range(len(shown)), shown, rotation=30, ha="right")
-        axes.set(ylabel="accuracy lost, points", yscale="symlog")
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_yticks(ticks := [-40, -20, -10, -5, -2, -1, 0, 1, 2, 5], [str(t) for t in ticks])
+        axes.set(ylabel="change of accuracy, points")
         axes.legend(loc="lower left")
 
 
 def cycles(ctx: Context[Any], found: dict[str, Any]) -> None:
     """Cycles a graph over lanes of the statistics unit."""
     caption = (
-        "Cycles a graph on a 64×64 array over lanes of the statistics unit; dashed: the same GIN with "
+        "Cycles a graph on a 64×64 array over lanes of the statistics unit; dotted: the same GIN with "
         "BatchNorm, folded."
     )
     with ctx.plot("cycles", caption) as figure:
         axes = figure.subplots()
         lanes = list(found["lanes"])
-        bottom = np.zeros(len(lanes))
-        for key, label in (("gemm", "array"), ("vector", "vector unit"), ("wait", "waiting for statistics")):
-            values = np.array([found["lanes"][k][key] for k in lanes])
-            axes.bar(range(len(lanes)), values, 0.6, bottom=bottom, label=label)
-            bottom += values
-        axes.axhline(found["batchnorm"]["cycles"], color="k", lw=1, ls="--", label="BatchNorm, no unit")
-        axes.set_xticks(range(len(lanes)), lanes)
+        rows = [found["lanes"][k] for k in lanes]
+        axes.plot(lanes, [row["cycles"] for row in rows], "o-", label="GraphNorm, all")
+        for key, label in (("wait", "waiting for statistics"), ("vector", "vector unit"), ("gemm", "array")):
+            axes.plot(lanes, [row[key] for row in rows], ".--", lw=1, label=label)
+        axes.axhline(found["batchnorm"]["cycles"], color="k", lw=1, ls=":", label="BatchNorm, all")
         axes.set(xlabel="lanes of the statistics unit", ylabel="cycles a graph", yscale="log")
         axes.legend()

@@ -64,8 +64,9 @@ class Lane(wiring.Component):
     def _buffer(self, m: Module) -> Signal:
         """The code at `read_at`, a cycle later."""
         unit = self.unit
+        depth = max(2, self.arch.buffer_words(unit))
         m.submodules.buffer = store = memory.Memory(
-            shape=signed(unit.in_bits), depth=max(2, self.arch.buffer_words(unit)), init=[]
+            shape=signed(unit.in_bits), depth=depth, init=[], attrs={"ram_style": "block"}
         )
         writer, reader = store.write_port(), store.read_port()
         code = Signal(signed(unit.in_bits), name="code")

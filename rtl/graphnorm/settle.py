@@ -11,6 +11,7 @@ from hwsim.ir.arch.graphnorm import GraphnormArch, alpha_bits, kappa_bits, offse
 from hwsim.ir.graph_norm import GraphNormUnit
 
 LATENCY = 5  # cycles from sums to factors
+LOGIC = {"rom_style": "logic"}  # constants become gates: they are few, and block RAMs are for the buffer
 
 
 def product_bits(unit: GraphNormUnit) -> int:
@@ -64,7 +65,7 @@ class Settle(wiring.Component):
         """Constants of this lane's channels, a cycle behind `row`."""
         unit, q = self.unit, self.arch.groups(self.unit.channels)
         words = values.reshape(unit.layers, q, self.arch.lanes)[:, :, self.lane].ravel().tolist()  # type: ignore[attr-defined]
-        m.submodules[name] = store = memory.Memory(shape=signed(bits), depth=max(2, self.rows), init=words)
+        m.submodules[name] = store = memory.Memory(shape=signed(bits), depth=max(2, self.rows), init=words, attrs=LOGIC)
         port = store.read_port()
         read = Signal(signed(bits), name=f"{name}0")
         m.d.comb += [port.addr.eq(self.row), port.en.eq(1), read.eq(port.data)]
@@ -88,7 +89,7 @@ class Settle(wiring.Component):
         unit = self.unit
         depth = 1 << unit.table_bits  # the address of W = 0 wraps; what it reads is not used
         words = [*unit.table.tolist(), *[0] * (depth - len(unit.table))]
-        m.submodules.table = store = memory.Memory(shape=unit.root_bits, depth=depth, init=words)
+        m.submodules.table = store = memory.Memory(shape=unit.root_bits, depth=depth, init=words, attrs=LOGIC)
         port = store.read_port()
         root = Signal(unit.root_bits, name="root")
         m.d.comb += [port.addr.eq(place), port.en.eq(1), root.eq(port.data)]

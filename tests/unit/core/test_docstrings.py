@@ -10,12 +10,13 @@ import pytest
 
 import hwsim.annealing
 import hwsim.core
+import hwsim.graphnorm
 import hwsim.ir
 import hwsim.neuralut
 import hwsim.testing
 import hwsim.xresq
 
-PACKAGES = (hwsim.annealing, hwsim.ir, hwsim.core, hwsim.neuralut, hwsim.testing, hwsim.xresq)
+PACKAGES = (hwsim.annealing, hwsim.graphnorm, hwsim.ir, hwsim.core, hwsim.neuralut, hwsim.testing, hwsim.xresq)
 MODULES = [p.__name__ for p in PACKAGES] + [
     module.name for p in PACKAGES for module in pkgutil.walk_packages(p.__path__, f"{p.__name__}.")
 ]
