@@ -12,7 +12,11 @@ import ml.common
 import ml.encodingnet
 import ml.graphnorm
 
-MODULES = [m.name for p in (ml.common, ml.encodingnet, ml.graphnorm) for m in pkgutil.walk_packages(p.__path__, f"{p.__name__}.")]
+MODULES = [
+    m.name
+    for p in (ml.common, ml.encodingnet, ml.graphnorm)
+    for m in pkgutil.walk_packages(p.__path__, f"{p.__name__}.")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
