@@ -22,7 +22,8 @@ class Config:
         timing_rounds, timing_batch, timing_d: timed steps, sentences a step, features.
         dense_up_to: longest sentence at which the n²·d form is timed.
         hw_sentences, hw_equal, hw_timed: test sentences on the array; compared code by code; side by side for cycles.
-        seeds: networks an encoder on the published sets; 0 leaves them out.
+        hw_units, hw_lengths: product units; sentence lengths whose cycles are counted.
+        seeds, seeds_trec: networks an encoder on the published sets, on TREC at least; 0 leaves them out.
         folds: of cross-validation with GloVe.
         ablations, snli: also train the paper's weaker encoders; SNLI's development part.
         states_trec … states_sst5: seeds or folds with contextual states.
@@ -39,7 +40,10 @@ class Config:
     hw_sentences: int = 600
     hw_equal: int = 16
     hw_timed: int = 16
+    hw_units: int = 5
+    hw_lengths: int = 5
     seeds: int = 0
+    seeds_trec: int = 0
     folds: int = 0
     ablations: bool = False
     snli: bool = False
@@ -54,12 +58,12 @@ class Config:
 PROFILES = {
     "smoke": Config(
         order_seeds=1, order_epochs=4, order_share=0.5, timing_rounds=1, timing_batch=4, timing_d=60,
-        hw_sentences=60, hw_equal=2, hw_timed=4,
+        hw_sentences=60, hw_equal=2, hw_timed=4, hw_units=2, hw_lengths=2,
     ),
     "quick": Config(),
     "full": Config(
-        seeds=2, folds=10, ablations=True, snli=True,
-        states_trec=3, states_subj=2, states_cr=10, states_mpqa=10, states_sst5=1,
+        seeds=1, seeds_trec=3, folds=10, ablations=True, snli=True,
+        states_trec=3, states_subj=1, states_cr=10, states_mpqa=10, states_sst5=1,
     ),
 }  # fmt: skip
 
@@ -102,8 +106,6 @@ def _published(ctx: Context[Any]) -> None:
     rows = stage.outcome
     with ctx.stage("published sets") as stage:
         if stage.todo:
-            for task in (*study.COMPARED, "cr", "mpqa", "sst5", "snli_small"):
-                ctx.record_data(task, "$HWSIM_DATA, cache or download", "see docs/data.md")
             stage.outcome = study.published_sets(ctx, rows)
     with ctx.stage("ablations") as stage:
         if stage.todo:

@@ -16,7 +16,7 @@ from hwsim.ir.arch.encodingnet import EncodingnetArch
 from hwsim.ir.mac import EncodedMac
 from hwsim.ir.mac_vector import Concat, Const, Reshape, Transpose
 
-UNITS = ("exact", "uniform-m48", "uniform-m40", "uniform-m32", "recoded-m32")
+UNITS = ("exact", "uniform-m40", "uniform-m48", "uniform-m32", "recoded-m32")
 CHOSEN = "uniform-m40"  # of the bar: 40 wide bits for 64
 LENGTHS = (5, 10, 15, 20, 25)
 ARCH = EncodingnetArch(64, 64)
@@ -57,7 +57,8 @@ def measure(ctx: Context[Any], progress: Any) -> dict[str, Any]:
     ctx.metric("hw_accuracy_float", 100 * real, "%", method=told)
     x = [part.numpy() for part in hardware.features(model, task.test, rows, n)]
     accuracy: dict[str, float] = {"float": 100 * real}
-    for i, (name, unit) in enumerate(units().items()):
+    chosen = list(units().items())[: ctx.config.hw_units]
+    for i, (name, unit) in enumerate(chosen):
         network = hardware.to_ir(model, task.train, n, unit)
         run = NetworkRunner(network)(network.quantise(x), detail="none", block=32)
         accuracy[name] = 100 * float((run.classes == labels).mean())
@@ -71,7 +72,7 @@ def measure(ctx: Context[Any], progress: Any) -> dict[str, Any]:
             io.save(network, path)
             ctx.artifact(path, f"DiSAN for {task.name}, {name}")
             _equal(ctx, network, x)
-        progress(i + 1, len(UNITS), name)
+        progress(i + 1, len(chosen), name)
     return {"accuracy": accuracy, "cycles": _cycles(ctx, model, task), "task": task.name}
 
 
@@ -98,7 +99,7 @@ def _cycles(ctx: Context[Any], model: Any, task: Any) -> dict[str, dict[str, flo
 
     found: dict[str, dict[str, float]] = {}
     unit = units()[CHOSEN]
-    fits = [n for n in LENGTHS if (task.train.longest() <= n).any()]
+    fits = [n for n in LENGTHS[: ctx.config.hw_lengths] if (task.train.longest() <= n).any()]
     for n in fits:
         network = hardware.to_ir(model, task.train, n, unit)
         rows = np.flatnonzero(task.test.longest() <= n)[: ctx.config.hw_timed]

@@ -21,7 +21,10 @@ Rows = dict[str, list[dict[str, Any]]]
 def trained(ctx: Context[Any], runs: list[Run]) -> list[dict[str, Any]]:
     """Results of runs, in parallel; those that were trained before are read."""
     points = [{"run": asdict(run), "train_dir": ctx.config.train_dir} for run in runs]
-    return ctx.sweep(result, points)
+    rows = ctx.sweep(result, points)
+    for run, row in zip(runs, rows, strict=True):
+        ctx.record_data(run.task, row["data"], "docs/data.md")
+    return rows
 
 
 def word_order(ctx: Context[Any]) -> Rows:
@@ -48,8 +51,8 @@ def compared(ctx: Context[Any]) -> dict[str, Rows]:
     names = ("disan", *RIVALS)
     runs = [
         scheduled(task, encoder=e, seed=s, fold=s if task in FOLDED else 0)
-        for s in ctx.seeds(config.seeds)
         for task in COMPARED
+        for s in ctx.seeds(max(config.seeds, config.seeds_trec if task == "trec" else 0))
         for e in names
     ]
     rows: dict[str, Rows] = {task: {e: [] for e in names} for task in COMPARED}
@@ -59,16 +62,23 @@ def compared(ctx: Context[Any]) -> dict[str, Rows]:
         for e, found in of_task.items():
             ctx.metric(f"acc_{task}_glove50_{e}", _mean(found, "acc"), "%", method=_told(found))
             ctx.metric(f"epoch_s_{task}_{e}", _mean(found, "epoch_s"), "s", method="CPU seconds of an epoch")
-    means = {e: np.mean([[r["acc"] for r in rows[t][e]] for t in COMPARED], axis=0) for e in names}
-    best = max(RIVALS, key=lambda e: means[e].mean())
-    how = f"mean over TREC, SICK, SST-2, SUBJ, paired by seed; best baseline {best}"
-    ctx.metric(
-        "disan_minus_best_baseline_pp", stats.mean((means["disan"] - means[best]).tolist()), "points", method=how
-    )
-    for e in RIVALS:
-        gain = stats.mean((means["disan"] - means[e]).tolist())
-        ctx.metric(f"disan_minus_{e}_pp", gain, "points", method="mean over four sets, paired by seed")
+    means = {e: float(np.mean([_mean(rows[task][e], "acc").value for task in COMPARED])) for e in names}
+    best = max(RIVALS, key=lambda e: means[e])
+    for name, e in (("best_baseline", best), *((rival, rival) for rival in RIVALS)):
+        gain, half = means["disan"] - means[e], _half(rows, e)
+        how = f"DiSAN − {e}, mean over TREC, SICK, SST-2, SUBJ; 95 % by the sizes of the test sets"
+        ctx.metric(f"disan_minus_{name}_pp", gain, "points", low=gain - half, high=gain + half, n=len(runs), method=how)
     return rows
+
+
+def _half(rows: dict[str, Rows], rival: str) -> float:
+    """Half the 95 % interval of a mean difference: binomial errors of both, as if they erred independently."""
+    variance = 0.0
+    for task in COMPARED:
+        for found in (rows[task]["disan"], rows[task][rival]):
+            p = _mean(found, "acc").value / 100
+            variance += p * (1 - p) / found[0]["n_test"]
+    return 196 * variance**0.5 / len(COMPARED)
 
 
 def published_sets(ctx: Context[Any], compared_rows: dict[str, Rows]) -> dict[str, list[float]]:
@@ -81,7 +91,8 @@ def published_sets(ctx: Context[Any], compared_rows: dict[str, Rows]) -> dict[st
         found[f"{task}_glove50"] = [row["acc"] for row in rows]
     rows = trained(ctx, [scheduled("snli_small")] if ctx.config.snli else [])
     found["snli_dev_to_test"] = [row["acc"] for row in rows]
-    found["sick"] = [row["acc"] for row in compared_rows["sick"]["disan"]]
+    for task in ("sick", "sst2"):
+        found[task] = [row["acc"] for row in compared_rows[task]["disan"]]
     for task, options in CONTEXTUAL.items():
         count = getattr(ctx.config, f"states_{task}")
         seeds = [{"fold": s} if task in FOLDED else {"seed": s} for s in range(count)]
