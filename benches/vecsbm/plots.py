@@ -39,7 +39,7 @@ def scenarios(ctx: Context[Any], rows: Mapping[str, Any]) -> None:
             style = {"ls": "--", "lw": 1} if method == "map" else {}
             right.errorbar(ks, [v.mean() for v in values], [v.std() for v in values], color=colour, marker="o", ms=4,
                            elinewidth=0.8, **style)  # fmt: skip
-        right.set(xlabel="classes K, scenario 3", ylabel="NMI", ylim=(0, 1.05))
+        right.set(xlabel="classes K, scenario 3", ylabel="NMI", ylim=(0, 1.05), xticks=[CASES[case] for case in many])
         figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
 
 
@@ -87,7 +87,7 @@ def energy(ctx: Context[Any], found: Mapping[str, Any]) -> None:
             axes.plot(range(1, len(values) + 1), np.maximum(values, 0.1), label=name, **mark)
         axes.axhline(max(found["sir"], 0.1), color="C1", ls=":", label="sIR's own labels")
         axes.set(xlabel="sweeps", ylabel="energy above the best known, nats", yscale="log", xlim=(1, None))
-        axes.legend(fontsize=8)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=8)
 
 
 def adjacency(ctx: Context[Any], drawn: Mapping[str, Any]) -> None:
