@@ -16,7 +16,7 @@ from benches.sddfiqa import circuits, lut, mac, page, people, plots, rounds, stu
 
 ORL_METRICS = (
     "aoc_ratio_predicted_to_label", "aoc_gain_vs_norm", "aoc_gain_vs_laplacian", "aoc_cross_recogniser",
-    "aoc_gain_vs_pair", "hw_aoc_loss",
+    "aoc_mean_gain_vs_pair", "hw_aoc_loss",
 )  # fmt: skip
 
 
@@ -25,7 +25,7 @@ class Config:
     """What --set can change.
 
     Attributes:
-        people: generated people a side, 0 for all 40; copies: degraded copies of a training chip.
+        people: generated people a side, 0 for all; copies: degraded copies of a training chip.
         seeds: quality networks of each kind; chip_epochs, head_epochs: their training.
         draws: of the bootstrap; passes: dropout passes of SER-FIQ.
         luts: sizes of the L-LUT gates, hidden-votes, small to large; lut_epochs: their training.
@@ -40,9 +40,9 @@ class Config:
     seeds: int = 2
     chip_epochs: int = 16
     head_epochs: int = 40
-    draws: int = 80
+    draws: int = 60
     passes: int = 30
-    luts: str = "256-128 1024-512"
+    luts: str = "1024-512"
     lut_epochs: int = 100
     place: bool = False
     mac: bool = True
@@ -56,7 +56,7 @@ PROFILES = {
     "smoke": Config(people=6, copies=2, seeds=1, chip_epochs=4, head_epochs=10, draws=10, passes=5, luts="128-64",
                     lut_epochs=5, mac=False, many=0),
     "quick": Config(),
-    "full": Config(seeds=3, draws=150, place=True, many=100_000, orl=True),
+    "full": Config(seeds=3, draws=100, luts="256-128 1024-512", place=True, many=100_000, orl=True),
 }  # fmt: skip
 
 
@@ -79,6 +79,10 @@ def _run(ctx: Context[Config]) -> None:
         with ctx.stage("labels of many faces") as stage:
             if stage.todo:
                 rounds.many(ctx)
+    if ctx.config.place:
+        with ctx.stage("clock of the gate") as stage:
+            if stage.todo:
+                lut.place(ctx, "" if len(shown) > 1 else drawn.suffix)
     outcome = shown[0]
     chips, kind = drawn.test.chips, np.array(outcome["rounds"]["kind"])
     quality = np.array(outcome["predicted"])
@@ -100,10 +104,6 @@ def _case(ctx: Context[Any], case: Any, name: str) -> dict[str, Any]:
     found["plot"] = "edc" if not case.suffix else f"edc{case.suffix}"
     plots.curves(ctx, found, found["plot"])
     plots.areas(ctx, found, f"aoc{case.suffix}")
-    if case.suffix and ctx.config.place:
-        with ctx.stage("clock of the gate") as stage:
-            if stage.todo:
-                lut.place(ctx, case)
     if case.suffix:
         plots.labels(ctx, found["rounds"])
         plots.hardware(ctx, found["gates"], found["teacher"], found["engine"])

@@ -132,7 +132,7 @@ def measure(ctx: Any, embeddings: Any, identities: Any, quality: np.ndarray, suf
         p, q = similarity[rows, positives], similarity[rows, negatives]
         for name, circuit in zip(found, (accumulators, sorting_networks, histogram), strict=True):
             found[name][k] = circuit(p, q)
-    table = []
+    table: list[dict[str, Any]] = []
     for name, cost in costs(PAIRS).items():
         label = people.restored(stretched(found[name]).mean(0))
         rank = float(spearmanr(label, quality).statistic)

@@ -44,7 +44,7 @@ class Case:
 
 
 def generated(ctx: Context[Any]) -> Case:
-    """Drawn faces: 40 people to learn quality from, 40 to judge it on."""
+    """Drawn faces: 80 people to learn quality from, 40 to judge it on."""
     from ml.common.data import load
     from ml.sddfiqa.shipped import recogniser
 

@@ -11,7 +11,7 @@ from benches.sddfiqa.study import FMR_NAMES, GRID, METHODS
 
 COLORS = {
     "label": "0.25", "predicted": "C3", "gate": "C1", "head": "C4", "pair": "C5", "ser_fiq": "C2", "norm": "C0",
-    "laplacian": "C9", "strength": "C6", "random": "0.7",
+    "laplacian": "#8c564b", "strength": "0.55", "random": "0.8",
 }  # fmt: skip
 DASHED = ("label", "strength", "random")
 Row = dict[str, Any]
@@ -85,10 +85,10 @@ def hardware(
         left.set(xlabel="LUT6, counter included", ylabel="AOC", xscale="log")
         left.legend(fontsize=8)
         for row, color in zip(engine, ("C3", "C0", "C2"), strict=True):
-            right.plot(row["lut6"], row["rank"], "o", color=color, label=f"{row['name']}: {row['cycles']} cycles")
-        right.set(xlabel="LUT6 (formula)", ylabel="rank correlation with float labels", xscale="log")
-        right.set_ylim(top=1.0005)
-        right.legend(fontsize=8)
+            text = f"{row['name']}: ρ = {row['rank']:.5f}"
+            right.plot(row["lut6"], row["cycles"], "o", ms=7, color=color, label=text)
+        right.set(xlabel="LUT6 (formula)", ylabel="cycles a label and round", xscale="log", yscale="log")
+        right.legend(fontsize=8, title="rank correlation with float labels", title_fontsize=8)
 
 
 def faces(ctx: Context[Any], chips: np.ndarray, quality: np.ndarray, kind: np.ndarray) -> None:

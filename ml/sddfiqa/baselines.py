@@ -63,7 +63,7 @@ def ser_fiq(net: Any, chips: Any, *, passes: int = 50, seed: int = 0) -> np.ndar
 
 
 def pair_confidence(
-    head: nn.Module, embeddings: Any, identities: Any, *, seed: int = 0, pairs: int = 40, how: Regression | None = None
+    head: nn.Module, embeddings: Any, identities: Any, *, seed: int = 0, pairs: int = 12, how: Regression | None = None
 ) -> nn.Module:
     """Train `head` on genuine pairs: min(q(a), q(b)) meets 100·⟨a, b⟩.
 

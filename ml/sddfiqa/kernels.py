@@ -30,7 +30,7 @@ def draw(key: np.uint64, n: int, m: int, out: np.ndarray) -> None:
         number = np.int64(((word >> np.uint64(32)) * np.uint64(top + 1)) >> np.uint64(32))
         for j in range(k):
             if out[j] == number:
-                number = top
+                number = np.int64(top)
                 break
         out[k] = number
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from .dataset import Dataset, Labels
 
 SIDE = 64
-N_TRAIN, N_TEST, IMAGES = 40, 40, 10  # identities of both parts, images an identity
+N_TRAIN, N_TEST, IMAGES = 80, 40, 10  # identities of both parts, images an identity
 SEED, STRANGERS = 2024, 2025  # of the data set; of the people that a recogniser is trained on
 
 IDENTITY: Mapping[str, tuple[float, float]] = {
@@ -34,11 +35,11 @@ POSE: Mapping[str, tuple[float, float]] = {
     "light_x": (-0.25, 0.25), "light_y": (-0.15, 0.15), "gain": (0.88, 1.10), "smile": (-0.3, 0.9),
     "open": (0.0, 0.8), "lids": (0.65, 1.1), "back": (0.1, 0.9),
 }  # fmt: skip
-_Grey = NDArray[np.float32]
+_Grey = NDArray[Any]  # real
 
 
 def load_toy_faces() -> Dataset:
-    """40 training and 40 test identities, 10 images each; x uint8 ``[n, 64, 64]``, y the identity. Always the same."""
+    """80 training and 40 test identities, 10 images each; x uint8 ``[n, 64, 64]``, y the identity. Always the same."""
     x, y = faces(N_TRAIN + N_TEST, IMAGES, SEED)
     cut = N_TRAIN * IMAGES
     return Dataset(
@@ -92,7 +93,7 @@ class _Canvas:
         self.grey += share * (tone - self.grey)
 
 
-def _ellipse(x: _Grey, y: _Grey, a: _Grey, b: _Grey, power: _Grey | float = 2.0) -> _Grey:
+def _ellipse(x: _Grey, y: _Grey, a: _Grey | float, b: _Grey | float, power: _Grey | float = 2.0) -> _Grey:
     """Signed distance of a superellipse of half axes a, b, roughly, in picture units."""
     radius = (np.abs(x / a) ** power + np.abs(y / b) ** power) ** (1 / power)
     return (radius - 1) * np.minimum(a, b)

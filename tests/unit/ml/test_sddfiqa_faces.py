@@ -40,7 +40,7 @@ def test_orl_is_toy_faces_where_it_is_missing(tmp_path: Path, monkeypatch: pytes
         load("orl")
     stand_in = load_or_embedded("orl")
     assert stand_in.variant == "toy_faces (embedded default for orl)"
-    assert stand_in.x_train.shape == (40, 64, 64)
+    assert stand_in.x_train.shape == (80, 64, 64)
 
 
 def test_pictures_of_orl(tmp_path: Path) -> None:

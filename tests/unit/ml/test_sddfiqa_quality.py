@@ -107,7 +107,7 @@ def test_robustness_falls_with_dropouts_effect() -> None:
     steady = baselines.ser_fiq(net, chips, passes=20)
     assert (shaky < steady).all()
     assert steady == pytest.approx(1.0, abs=0.05)  # 2·σ(0)
-    assert np.array_equal(shaky[:1], baselines.ser_fiq(net, chips[:1], passes=20))
+    assert np.array_equal(steady[:1], baselines.ser_fiq(net, chips[:1], passes=20))
 
 
 def test_pair_confidence_prefers_steady_embeddings() -> None:
