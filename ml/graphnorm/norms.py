@@ -28,6 +28,24 @@ from ml.graphnorm.segments import segment_mean, spread
 NORMS = ("graph", "instance", "batch", "layer", "none")
 
 
+def normalised(h: Tensor, alpha: Tensor, graph: Tensor, counts: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(û, μ, 1/√(σ² + ε)) by scatter operations, on any device."""
+    mean = segment_mean(h, graph, counts)
+    u = h - spread(alpha * mean, graph)
+    root = torch.rsqrt(segment_mean(u * u, graph, counts) + eps)
+    return u.mul_(spread(root, graph)), mean, root
+
+
+def gradients(
+    gradient: Tensor, out: Tensor, mean: Tensor, root: Tensor, alpha: Tensor, graph: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(∂L/∂h, ∂L/∂α) for ∂L/∂û by scatter operations, on any device; formulas at `_Normalise`."""
+    inner = segment_mean(gradient * out, graph, counts)
+    du = torch.addcmul(gradient, out, spread(inner, graph), value=-1).mul_(spread(root, graph))
+    du_mean = segment_mean(du, graph, counts)
+    return du.sub_(spread(alpha * du_mean, graph)), -(mean * du_mean * counts).sum(0)
+
+
 class _Normalise(torch.autograd.Function):
     """u/√(mean u² + ε) with u = h − α·μ; the gradient in closed form.
 
@@ -45,10 +63,7 @@ class _Normalise(torch.autograd.Function):
             arrays = [t.detach().numpy() for t in (h, graph, counts, alpha, out, mean, root)]
             kernels()[0](*arrays[:4], arrays[0].dtype.type(eps), *arrays[4:])
         else:
-            mean = segment_mean(h, graph, counts)
-            u = h - spread(alpha * mean, graph)
-            root = torch.rsqrt(segment_mean(u * u, graph, counts) + eps)
-            out = u.mul_(spread(root, graph))
+            out, mean, root = normalised(h, alpha, graph, counts, eps)
         ctx.save_for_backward(out, root, mean, alpha, graph, counts)
         return out
 
@@ -61,11 +76,7 @@ class _Normalise(torch.autograd.Function):
             arrays = (gradient.contiguous(), out, graph, counts, alpha, mean, root, dh, inner, total, dalpha)
             kernels()[1](*(t.detach().numpy() for t in arrays))
             return dh, dalpha if ctx.needs_input_grad[1] else None, None, None, None
-        inner = segment_mean(gradient * out, graph, counts)
-        du = torch.addcmul(gradient, out, spread(inner, graph), value=-1).mul_(spread(root, graph))
-        du_mean = segment_mean(du, graph, counts)
-        dalpha = -(mean * du_mean * counts).sum(0)
-        return du.sub_(spread(alpha * du_mean, graph)), dalpha, None, None, None
+        return *gradients(gradient, out, mean, root, alpha, graph, counts), None, None, None
 
 
 class GraphNorm(nn.Module):
