@@ -20,7 +20,7 @@ from hwsim.ir.synapses import Dense, Pool
 READ_CYCLES = 2  # log and weight memory, before the first addition
 SETUP_CYCLES = 1  # a layer's registers
 STD_ERROR_CYCLES, UPDATE_CYCLES = 4, 3  # drains of the error and the update pipeline
-MPD_STEP_CYCLES = 8  # both drains and a step's turn
+MPD_STEP_CYCLES = 8  # a step's turn, two looks ahead in the log, and a drain of five
 DIVISION_CYCLES, SOFTMAX_DRAIN = 10, 2  # nine quotient bits and the write
 
 
