@@ -32,7 +32,7 @@ class Config:
 
     mise_shapes: int = 20
     dense_shapes: int = 3
-    plain_resolution: int = 16
+    plain_resolution: int = 8
     hardware_epochs: int = studies.HARDWARE.recipe.epochs
     hardware_hidden: int = studies.HARDWARE.hidden
     hardware_shapes: int = 5
@@ -54,7 +54,8 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        mise_shapes=60, dense_shapes=6, judged_points=20_000, units=4, mesh_shapes=5, refined_shapes=3, trainings=True,
+        mise_shapes=60, dense_shapes=6, plain_resolution=16, judged_points=20_000, units=5, mesh_shapes=5,
+        refined_shapes=3, trainings=True,
     ),
 }  # fmt: skip
 

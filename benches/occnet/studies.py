@@ -45,10 +45,11 @@ class Study:
     seed: int = 0
 
 
-_CLOUDS = Recipe(18, 50, 32, 256, lr=3e-3, sampling="near", judge_points=1024, judge_every=6)
+_CLOUDS = Recipe(120, 50, 32, 256, lr=1e-3, sampling="near", judge_points=1024, judge_every=20)
 MEMORY = Study(
-    "memory", Recipe(20, 50, 64, 256, lr=3e-3, sampling="near", judge_points=1024, judge_every=5), CHAIRS, 64, 1,
-    hidden=128, c_dim=128,
+    "memory",
+    Recipe(20, 50, 64, 256, lr=3e-3, sampling="near", stored=4096, judge_points=1024, judge_every=5),
+    CHAIRS, 64, 1, hidden=128, c_dim=128,
 )  # fmt: skip
 CLOUDS = Study("clouds", _CLOUDS, CHAIRS, inputs="clouds")
 CLOUDS_INPUT = Study("clouds-input", _CLOUDS, CHAIRS, inputs="clouds", conditioning="input")
@@ -61,8 +62,9 @@ IMAGES = Study(
     width=12,
 )  # fmt: skip
 HARDWARE = Study(
-    "hardware", Recipe(30, 20, 5, 1024, lr=2e-3, sampling="near", judge_points=4096, judge_every=10), SOLIDS, 5, 1,
-    hidden=256, c_dim=256, frequencies=0,
+    "hardware",
+    Recipe(30, 20, 5, 1024, lr=2e-3, sampling="near", judge_points=4096, judge_every=10),
+    SOLIDS, 5, 1, hidden=256, c_dim=256, frequencies=0,
 )  # fmt: skip
 
 

@@ -7,7 +7,8 @@
 | ``surface`` | surface points and Gaussian noise around them |
 | ``near`` | half uniform, half those of a larger draw that lie nearest to the surface (ours, for short trainings) |
 
-The authors draw K of 100 000 stored points a shape; here every batch draws new ones, since the fields are exact.
+The authors draw K of 100 000 stored points a shape. Here every batch draws new ones, since the fields are exact, or,
+with `stored` > 0, some of so many that every epoch draws anew: cheaper where a shape is met many times an epoch.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class PointBatches:
         inputs: makes the encoder's input.
         batch: shapes a step; `steps`: steps an epoch.
         surfaces: surface points a shape, for ``sampling="surface"``.
+        stored: points a shape that an epoch draws from; 0 for new points at every step.
     """
 
     fields: Sequence[Field]
@@ -87,6 +89,7 @@ class PointBatches:
     steps: int
     sampling: Sampling = "uniform"
     surfaces: Sequence[NDArray[Any]] = ()
+    stored: int = 0
 
     def __post_init__(self) -> None:
         if not (1 <= self.batch <= len(self.fields) and self.points >= 1 and self.steps >= 1):
@@ -97,21 +100,29 @@ class PointBatches:
         """(queries, occupancy float32 [batch, points]) of one epoch."""
         rng = numpy_generator(self.seed, "epoch", epoch)
         order = np.empty(0, np.int64)
+        pool = self.drawn(np.arange(len(self.fields)), self.stored, rng) if self.stored else None
         for _ in range(self.steps):
             if len(order) < self.batch:
                 order = rng.permutation(len(self.fields))
             numbers, order = order[: self.batch], order[self.batch :]
-            yield self.of(numbers, rng)
+            if pool is None:
+                points, filled = self.drawn(numbers, self.points, rng)
+            else:
+                chosen = numbers[:, None], rng.integers(0, self.stored, (self.batch, self.points))
+                points, filled = pool[0][chosen], pool[1][chosen]
+            yield Queries(torch.from_numpy(points), self.inputs(numbers, rng)), torch.from_numpy(filled)
 
-    def of(self, numbers: NDArray[np.int64], rng: np.random.Generator) -> tuple[Queries, Tensor]:
-        """One batch of the shapes called `numbers`."""
-        points = np.empty((len(numbers), self.points, 3), np.float32)
-        filled = np.empty((len(numbers), self.points), np.float32)
+    def drawn(
+        self, numbers: NDArray[np.int64], n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """n new points [batch, n, 3] of the shapes called `numbers`, and their occupancy [batch, n]."""
+        points = np.empty((len(numbers), n, 3), np.float32)
+        filled = np.empty((len(numbers), n), np.float32)
         for i, k in enumerate(numbers):
             surface = self.surfaces[k] if self.surfaces else None
-            points[i] = draw(self.fields[k], self.points, rng, self.sampling, surface)
+            points[i] = draw(self.fields[k], n, rng, self.sampling, surface)
             filled[i] = self.fields[k](points[i]) > 0
-        return Queries(torch.from_numpy(points), self.inputs(numbers, rng)), torch.from_numpy(filled)
+        return points, filled
 
 
 def numbers_only(numbers: NDArray[np.int64], rng: np.random.Generator) -> Tensor:

@@ -34,7 +34,7 @@ class InputBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """x [batch, points, channels]; the code is not looked at."""
-        return self.norm(x.flatten(0, -2).float()).reshape(x.shape).to(x.dtype)
+        return self.norm(x.flatten(0, -2)).reshape(x.shape)
 
 
 class Block(nn.Module):

@@ -36,7 +36,7 @@ class Recipe:
         batch, points: shapes a step, queries a shape.
         lr, final: Adam's rate, and what is left of it at the end (1 = constant, the paper's).
         warmup: epochs of rising rate.
-        sampling: where points are drawn.
+        sampling, stored: where points are drawn, see `ml.occnet.batches`.
         judge_points, judge_every: queries a shape for the validation IoU; epochs between judgements.
     """
 
@@ -48,6 +48,7 @@ class Recipe:
     final: float = 0.01
     warmup: float = 0.0
     sampling: Sampling = "uniform"
+    stored: int = 0
     judge_points: int = 4096
     judge_every: int = 5
 
@@ -86,7 +87,8 @@ def fit(
         DivergedError: the loss is not finite.   UsageError: sizes that do not fit.
     """
     batches = PointBatches(
-        fields, inputs, recipe.batch, recipe.points, seed, recipe.steps, recipe.sampling, surfaces
+        fields, inputs, recipe.batch, recipe.points, seed, recipe.steps, recipe.sampling, surfaces,
+        recipe.stored,
     )  # fmt: skip
     judged = validation or (fields, inputs)
 
