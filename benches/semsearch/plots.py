@@ -38,7 +38,7 @@ def recall_time(ctx: Context[Any], rows: list[dict[str, Any]]) -> None:
 def losses(ctx: Context[Any], rows: list[dict[str, Any]]) -> None:
     """nDCG lost by every approximation, a group a corpus."""
     kinds = {
-        "hnsw": "graph, ef 100", "int8": "int8", "mac": "int8 on the encoded-MAC array",
+        "hnsw": "graph, ef 400", "int8": "int8", "mac": "int8 on the encoded-MAC array",
         "bits_rescore": "bits, rescored",
         "bits": "bits alone",
     }  # fmt: skip
