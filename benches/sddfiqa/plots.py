@@ -46,7 +46,7 @@ def areas(ctx: Context[Any], found: dict[str, Any], name: str) -> None:
             places = np.arange(len(methods)) + 0.24 * (k - 1)
             axes.errorbar(places, values[:, 0], errors, fmt="o", ms=4, capsize=2, label=FMR_TEXT[fmr], color=f"C{k}")
         names = [METHODS[m].replace(", ", ",\n").replace(" (", "\n(") for m in methods]
-        axes.set_xticks(range(len(methods)), names, fontsize=7)
+        axes.set_xticks(range(len(methods)), names, fontsize=6.2)
         axes.axhline(0, color="0.8", lw=0.8)
         axes.set(ylabel="AOC")
         axes.legend(fontsize=8)
@@ -83,7 +83,7 @@ def hardware(
             left.plot([row["lut6"] for row in gates], [row["aoc"][k] for row in gates], "o-", color=f"C{k}", label=text)
             left.axhline(teacher[k], ls="--", lw=0.8, color=f"C{k}")
         left.set(xlabel="LUT6, counter included", ylabel="AOC", xscale="log")
-        left.legend(fontsize=8)
+        left.legend(fontsize=8, loc="center right")
         for row, color in zip(engine, ("C3", "C0", "C2"), strict=True):
             text = f"{row['name']}: ρ = {row['rank']:.5f}"
             right.plot(row["lut6"], row["cycles"], "o", ms=7, color=color, label=text)
