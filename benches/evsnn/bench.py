@@ -63,7 +63,7 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        nets=100, rounds=9, onchip_epochs=15, onchip_ticks="4 8 16 32", long=True, step_counts="1 2 4", seeds=3,
+        nets=100, rounds=9, onchip_epochs=15, onchip_ticks="4 8 16 32", long=True, step_counts="1 2 4 8", seeds=3,
     ),
 }  # fmt: skip
 
