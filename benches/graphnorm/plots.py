@@ -162,7 +162,7 @@ def handover(ctx: Context[Any], found: dict[str, list[dict[str, float]]]) -> Non
         axes.set_yscale("symlog", linthresh=1)
         axes.set_yticks(ticks := [-40, -20, -10, -5, -2, -1, 0, 1, 2, 5], [str(t) for t in ticks])
         axes.set(ylabel="change of accuracy, points")
-        axes.legend(loc="lower left")
+        axes.legend(loc="upper right", ncols=4)
 
 
 def cycles(ctx: Context[Any], found: dict[str, Any]) -> None:
