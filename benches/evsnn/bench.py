@@ -28,7 +28,9 @@ class Config:
         onchip_images: training images of an epoch at most.
         onchip_ticks: T of the chips that learn MNIST, separated by spaces.
         onchip_skip: smallest error that changes weights; learning from every error is measured beside it.
-        train: MPD-ED and time-step surrogates on MNIST, both rules on event data.   long: convolutions, duels.
+        train: MPD-ED and time-step surrogates on MNIST, both rules on event data.
+        conv_seeds: convolutional networks a data set, a quarter of an hour each.   duel_seeds: networks a method of the
+            comparisons on CIFAR-10's subset. 0 for none.
         step_counts: T of the step methods, separated by spaces.   seeds: of the trainings.
         train_dir: where finished trainings lie.
         lessons: training images whose MPD-ED lessons are counted.
@@ -46,7 +48,8 @@ class Config:
     onchip_ticks: str = "4 8 16"
     onchip_skip: int = 4
     train: bool = True
-    long: bool = False
+    conv_seeds: int = 0
+    duel_seeds: int = 0
     step_counts: str = "1 2 4"
     seeds: int = 1
     train_dir: str = "~/.cache/hwsim/train-evsnn"
@@ -63,7 +66,8 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        nets=100, rounds=9, onchip_epochs=15, onchip_ticks="4 8 16 32", long=True, step_counts="1 2 4 8", seeds=3,
+        nets=100, rounds=9, onchip_epochs=15, onchip_ticks="4 8 16 32", conv_seeds=1, duel_seeds=3,
+        step_counts="1 2 4 8", seeds=3,
     ),
 }  # fmt: skip
 
@@ -127,8 +131,10 @@ def _trainings(ctx: Context[Config]) -> dict[str, Any]:
         with ctx.stage("event data") as stage:
             if stage.todo:
                 training.events(ctx)
-    if ctx.config.long:
-        for name, work in (("convolutions", training.convolutions), ("duels", training.duels)):
+    for name, seeds, work in (
+        ("convolutions", ctx.config.conv_seeds, training.convolutions), ("duels", ctx.config.duel_seeds, training.duels)
+    ):  # fmt: skip
+        if seeds:
             with ctx.stage(name) as stage:
                 if stage.todo:
                     work(ctx)

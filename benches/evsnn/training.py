@@ -138,8 +138,9 @@ def convolutions(ctx: Context[Any]) -> None:
         if found(data) is None:
             ctx.not_comparable(metric, f"{data} is not on this machine")
             continue
-        rows = sweep(ctx, (name,), ctx.seeds(ctx.config.seeds))[name]
-        ctx.metric(metric, stats.mean([row["test"] for row in rows]), "%", method="test images, float network, by seed")
+        rows = sweep(ctx, (name,), ctx.seeds(ctx.config.conv_seeds))[name]
+        method = f"{spec_of(name, 0).net}, 10 000 test images, float network; {len(rows)} seeds"
+        ctx.metric(metric, stats.mean([row["test"] for row in rows]), "%", method=method)
 
 
 def duels(ctx: Context[Any]) -> None:
@@ -152,7 +153,7 @@ def duels(ctx: Context[Any]) -> None:
         return
     folder = Path(ctx.config.train_dir).expanduser() / "duels"
     for ours, other in (("std", "stdbp"), ("mpd", "tssl")):
-        one = duel(ours, other, folder, seeds=tuple(ctx.seeds(ctx.config.seeds)))
+        one = duel(ours, other, folder, seeds=tuple(ctx.seeds(ctx.config.duel_seeds)))
         gains = [a - b for a, b in zip(*one.accuracies, strict=True)]
         ends = ", ".join(f"{a:.2f} and {b:.2f}" for a, b in zip(*one.accuracies, strict=True))
         method = f"CIFAR-10 subset, {ours} and {other} by seed: {ends} %; rates {one.rates[0]:g} and {one.rates[1]:g}"
