@@ -62,8 +62,8 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        seeds=1, seeds_trec=3, folds=10, ablations=True, snli=True,
-        states_trec=3, states_subj=1, states_cr=10, states_mpqa=10, states_sst5=1,
+        seeds=1, seeds_trec=3, folds=6, ablations=True, snli=True,
+        states_trec=2, states_subj=1, states_cr=5, states_mpqa=5, states_sst5=1,
     ),
 }  # fmt: skip
 

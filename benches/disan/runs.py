@@ -20,7 +20,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 # The same with contextual states, beyond the paper: they learn faster.
 _STATES = {"embedding": "minilm", "lr": 2e-3, "dropout": 0.3}
 CONTEXTUAL: dict[str, dict[str, Any]] = {
-    "trec": {**_STATES, "epochs": 5}, "subj": {**_STATES, "epochs": 2}, "cr": {**_STATES, "epochs": 4},
+    "trec": {**_STATES, "epochs": 5}, "subj": {**_STATES, "epochs": 4}, "cr": {**_STATES, "epochs": 4},
     "mpqa": {**_STATES, "epochs": 3}, "sst5": {**_STATES, "epochs": 5, "phrases": True, "share": 0.3},
 }  # fmt: skip
 
