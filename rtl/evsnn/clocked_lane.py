@@ -82,7 +82,7 @@ class ClockedLane(Lane):
         layers = [np.asarray(values(p)).astype(np.int64) for p in plan.spiking]
         if all((x == x[0]).all() for x in layers):
             return pick(self.layer, [Const(int(x[0]), signed(32)) for x in layers])
-        table = [0] * plan.layers[-1].state
+        table = [0] * max(2, plan.layers[-1].state)
         for numbers, p in zip(layers, plan.layers, strict=False):
             mine = numbers[self.index :: plan.lanes].tolist()
             table[p.state : p.state + len(mine)] = mine

@@ -80,7 +80,7 @@ SHAPES = {
         ), lr_shift=(10, 14, 5), error_bits=8, skip_below=4, surrogate_bits=6, generator=Xorshift(32),
     ),
     "readout": Shape((5, 3), 4, 1, (), lr_shift=(9,), error_bits=12, generator=Lfsr(16)),
-    "one step": Shape((9, 6, 2), 1, 8, (Population("if", 6, threshold(60, 6)),), lr_shift=(2, 1), error_bits=18),
+    "one step": Shape((9, 6, 2), 1, 8, (Population("if", 6, thresholds(6)),), lr_shift=(2, 1), error_bits=18),
     "answers": Shape(
         (7, 5, 6), 7, 4, (Population("lif", 5, threshold(70, 5), v_loss=9, leak="linear", state_bits=12),), True
     ),
