@@ -32,13 +32,13 @@ class Config:
 
     mise_shapes: int = 20
     dense_shapes: int = 3
-    plain_resolution: int = 8
+    plain_resolution: int = 16
     hardware_epochs: int = studies.HARDWARE.recipe.epochs
     hardware_hidden: int = studies.HARDWARE.hidden
     hardware_shapes: int = 5
     judged_points: int = 10_000
     units: int = 3
-    mesh_shapes: int = 1
+    mesh_shapes: int = 3
     mesh_resolution: int = 32
     refined_shapes: int = 1
     refined_resolution: int = 24
@@ -50,11 +50,11 @@ class Config:
 PROFILES = {
     "smoke": Config(
         mise_shapes=2, dense_shapes=1, plain_resolution=4, hardware_epochs=1, hardware_hidden=16, hardware_shapes=1,
-        judged_points=1000, units=2, mesh_resolution=8, refined_resolution=12, surface_points=1000,
+        judged_points=1000, units=2, mesh_shapes=1, mesh_resolution=8, refined_resolution=12, surface_points=1000,
     ),
     "quick": Config(),
     "full": Config(
-        mise_shapes=60, dense_shapes=6, plain_resolution=16, judged_points=20_000, units=5, mesh_shapes=5,
+        mise_shapes=60, dense_shapes=6, judged_points=20_000, units=5, mesh_shapes=5,
         refined_shapes=3, trainings=True,
     ),
 }  # fmt: skip
