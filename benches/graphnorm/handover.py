@@ -33,8 +33,8 @@ def variants() -> dict[str, tuple[str, dict[str, Any]]]:
 
     found: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in UNITS}
     found |= {f"w{bits}": ("exact", {"widths": Widths(w_bits=bits)}) for bits in (4, 3)}
-    found |= {f"root{bits}": ("exact", {"widths": Widths(root_bits=bits, table_bits=bits)}) for bits in (6, 4)}
-    found |= {f"in{bits}": ("exact", {"widths": Widths(in_bits=bits)}) for bits in (8, 6)}
+    found |= {f"root{bits}": ("exact", {"widths": Widths(root_bits=bits, table_bits=bits)}) for bits in (4,)}
+    found |= {f"in{bits}": ("exact", {"widths": Widths(in_bits=bits)}) for bits in (8,)}
     return found | {"folded": ("exact", {"fold": True})}
 
 

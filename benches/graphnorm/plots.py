@@ -132,19 +132,7 @@ def regular(ctx: Context[Any], rows: list[dict[str, float]]) -> None:
 def handover(ctx: Context[Any], found: dict[str, list[dict[str, float]]]) -> None:
     """Accuracy lost in each variant of the hand-over."""
     names = list(found)
-    shown = (
-        "exact",
-        "recoded-m32-d1",
-        "uniform-m48-d2",
-        "uniform-m48",
-        "w4",
-        "w3",
-        "in8",
-        "in6",
-        "root6",
-        "root4",
-        "folded",
-    )
+    shown = ("exact", "recoded-m32-d1", "uniform-m48-d2", "uniform-m48", "w4", "w3", "in8", "root4", "folded")
     caption = (
         "Accuracy of the trained GIN on the array minus float, mean over folds: encodings at 8 bits, weight "
         "bits, codes into the statistics unit, bits of its rsqrt table, and GraphNorm folded with mean "
