@@ -24,7 +24,7 @@ class Config:
         hw_sentences, hw_equal, hw_timed: test sentences on the array; compared code by code; side by side for cycles.
         hw_units, hw_lengths: product units; sentence lengths whose cycles are counted.
         seeds, seeds_trec: networks an encoder on the published sets, on TREC at least; 0 leaves them out.
-        folds: of cross-validation with GloVe.
+        folds, folds_subj: of cross-validation with GloVe.
         ablations, snli: also train the paper's weaker encoders; SNLI's development part.
         states_trec … states_sst5: seeds or folds with contextual states.
         train_dir: where training runs are kept and taken from.
@@ -45,6 +45,7 @@ class Config:
     seeds: int = 0
     seeds_trec: int = 0
     folds: int = 0
+    folds_subj: int = 0
     ablations: bool = False
     snli: bool = False
     states_trec: int = 0
@@ -62,8 +63,8 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        seeds=1, seeds_trec=3, folds=6, ablations=True, snli=True,
-        states_trec=2, states_subj=1, states_cr=5, states_mpqa=5, states_sst5=1,
+        seeds=1, seeds_trec=3, folds=6, folds_subj=3, ablations=True, snli=True,
+        states_trec=3, states_subj=2, states_cr=7, states_mpqa=6, states_sst5=1,
     ),
 }  # fmt: skip
 

@@ -85,10 +85,9 @@ def _half(rows: dict[str, Rows], rival: str) -> float:
 def published_sets(ctx: Context[Any], compared_rows: dict[str, Rows]) -> dict[str, list[float]]:
     """The paper's sentence sets with GloVe 50-d, and with contextual states beyond the paper."""
     found: dict[str, list[float]] = {}
-    for task in ("trec", "subj"):
-        found[f"{task}_glove50"] = [row["acc"] for row in compared_rows[task]["disan"]]
-    for task in ("cr", "mpqa"):
-        rows = trained(ctx, [scheduled(task, fold=f) for f in FOLDS[: ctx.config.folds]])
+    found["trec_glove50"] = [row["acc"] for row in compared_rows["trec"]["disan"]]
+    for task, count in (("subj", ctx.config.folds_subj), ("cr", ctx.config.folds), ("mpqa", ctx.config.folds)):
+        rows = trained(ctx, [scheduled(task, fold=f) for f in FOLDS[:count]])
         found[f"{task}_glove50"] = [row["acc"] for row in rows]
     rows = trained(ctx, [scheduled("snli_small")] if ctx.config.snli else [])
     found["snli_dev_to_test"] = [row["acc"] for row in rows]
