@@ -102,13 +102,7 @@ def _trainings(ctx: Context[Any]) -> None:
         lines = {name: figures[f"iou_val_{name}"].value for name in ("retrieval", "splat")}
         pictures.curves(ctx, curves | stage.outcome["curves"], lines)
     else:
-        for metric in (
-            "iou_overfit_64",
-            "iou_val",
-            "iou_val_minus_retrieval",
-            "iou_val_minus_splat",
-            "iou_gain_of_cbn",
-        ):
+        for metric in ("iou_overfit_64", "iou_val", "iou_gain_of_cbn"):
             ctx.not_comparable(metric, f"{studies.CHAIRS} is not on this machine: put it into $HWSIM_DATA")
     with ctx.stage("voxels and pictures") as stage:
         if stage.todo:
