@@ -79,8 +79,7 @@ def chosen(ctx: Context[Any]) -> list[Collection]:
         except corpora.UnreachableError as error:
             ctx.note(f"{name} was left out: {error}")
             continue
-        source = "embedded" if one.corpus.source == "embedded" else one.corpus.location
-        ctx.record_data(name, source, f"{one.corpus.variant}; vectors: {encoder}")
+        ctx.record_data(name, one.corpus.source, f"{one.corpus.variant}; vectors: {encoder}")
         found.append(one)
     return found
 

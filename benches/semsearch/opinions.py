@@ -27,7 +27,7 @@ def measure(ctx: Context[Any]) -> None:
     except data.UnreachableError as error:
         ctx.not_comparable("sentiment", str(error))
         return
-    ctx.record_data(REVIEWS, reviews.location, reviews.variant)
+    ctx.record_data(REVIEWS, reviews.source, reviews.variant)
     order = ctx.rng("reviews").permutation(len(reviews.y_train))
     texts = [str(reviews.x_train[i]) for i in order]
     labels = [reviews.class_names[int(reviews.y_train[i])] for i in order]
