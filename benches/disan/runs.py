@@ -12,12 +12,12 @@ from typing import Any
 
 from benches.files import digest, write_atomic
 
-# Epochs and part of the data an epoch sees: chosen on development parts, with seeds that no figure uses.
+# Rate and dropout were chosen by development accuracy on TREC (seed 0), epochs by the size of each set.
 SCHEDULES: dict[str, dict[str, Any]] = {
     "trec": {"epochs": 8}, "subj": {"epochs": 3}, "cr": {"epochs": 5}, "mpqa": {"epochs": 3}, "sst2": {"epochs": 3},
     "sick": {"epochs": 8}, "snli_small": {"epochs": 5}, "sst5": {"epochs": 2}, "word_order": {"epochs": 20},
 }  # fmt: skip
-# The same with contextual states, beyond the paper: they learn faster.
+# With contextual states, beyond the paper. SUBJ's and SST-5's were lengthened once, after a first run that underfitted.
 _STATES = {"embedding": "minilm", "lr": 2e-3, "dropout": 0.3}
 CONTEXTUAL: dict[str, dict[str, Any]] = {
     "trec": {**_STATES, "epochs": 5}, "subj": {**_STATES, "epochs": 4}, "cr": {**_STATES, "epochs": 4},
