@@ -21,7 +21,7 @@ _MNIST = RunSpec(data="mnist", net="784-400-10", epochs=30, lr=0.06, shift=1, mo
 _FASHION = RunSpec(data="fashion_mnist", net="784-400-10", epochs=25, lr=0.04, shift=1, moved=0.3, mirror=True)
 _STEPS = replace(_MNIST, net="784-400-400-10", epochs=12, lr=0.05)
 _CONV = replace(_MNIST, net="1x28x28-20C5-P2-40C5-P2-200-10", epochs=30, lr=0.04, gain_max=2.0, shift=2, moved=1.0)
-_CIFAR = RunSpec(data="cifar10_subset", net="3x32x32-16C3s-P2-32C3s-P2-10", epochs=15, lr=0.1, batch=64, mirror=True)
+_CIFAR = RunSpec(data="cifar10_subset", net="3x32x32-16C3s-P2-32C3s-P2-10", epochs=8, lr=0.05, batch=64, mirror=True)
 _EVENTS = RunSpec(data="nmnist", net="2x17x17-200-10", epochs=40, lr=0.05, batch=32, steps=10, shift=1, leak=0.8)
 _BARS = RunSpec(data="moving_bars", net="2x16x16-100-8", epochs=20, lr=0.05, batch=32, steps=10, leak=0.9)
 
@@ -40,7 +40,7 @@ RECIPES: dict[str, RunSpec] = {
     "bars_mpd": replace(_BARS, method="mpd"),
     "cifar": _CIFAR,
 }
-RATES = (0.05, 0.1, 0.2)
+RATES = (0.02, 0.05)
 
 
 def train_recipe(name: str, folder: Path, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
