@@ -39,8 +39,8 @@ class Batches(Protocol):
 class FitConfig:
     """Optimiser and schedule.
 
-    lr falls from `lr` to `lr·final` by half a cosine over all steps after `warmup` epochs of linear rise, or in a straight
-    line with schedule="linear".
+    lr falls from `lr` to `lr·final` by half a cosine over all steps after `warmup` epochs of linear rise, or in a
+    straight line with schedule="linear".
     optimiser: "adamw" with `betas`, "sgd" with `momentum`, or "adadelta".
 
     Raises:
