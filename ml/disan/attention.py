@@ -18,7 +18,7 @@ other devices torch does, `BLOCK` attended tokens at a time. `dense_attention` i
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log2
+from math import e, log2
 from typing import Any
 
 import numpy as np
@@ -146,7 +146,7 @@ def _arrays(*tensors: Tensor) -> list[np.ndarray]:
 
 
 def _scale(like: Tensor, c: float) -> Any:
-    return (np.float32 if like.dtype == torch.float32 else np.float64)(c * log2(np.e))
+    return (np.float32 if like.dtype == torch.float32 else np.float64)(c * log2(e))
 
 
 def _blocks(n: int, kind: str, lengths: Tensor) -> Any:
