@@ -35,7 +35,7 @@ class Config:
         train_dir: where finished trainings lie.
         lessons: training images whose MPD-ED lessons are counted.
         rtl_net: shipped network that goes through RTL; "" for none.
-        rtl_samples, rtl_lessons: samples answered, and learned from, in RTL.
+        rtl_samples, rtl_lessons: samples answered, and learned from, in RTL.   rtl_area: synthesise the cores too.
     """
 
     nets: int = 30
@@ -57,6 +57,7 @@ class Config:
     rtl_net: str = "mnist_std"
     rtl_samples: int = 1000
     rtl_lessons: int = 100
+    rtl_area: bool = False
 
 
 PROFILES = {
@@ -67,7 +68,7 @@ PROFILES = {
     "quick": Config(),
     "full": Config(
         nets=100, rounds=9, onchip_epochs=15, onchip_ticks="4 8 16 32", conv_seeds=1, duel_seeds=3,
-        step_counts="1 2 4 8", seeds=3,
+        step_counts="1 2 4 8", seeds=3, rtl_area=True,
     ),
 }  # fmt: skip
 

@@ -81,7 +81,7 @@ def _compare(ctx: Context[Any], prefix: str, name: str, progress: Any) -> None:
     method = f"{name}, {LANES} lanes, forward pass, {got.forward_cycles.mean():.0f} cycles a sample, RTL's own counts"
     ctx.metric(f"{prefix}_sop_per_cycle", rate, "1/cycle", method=method)
     progress(2, 3, "inference")
-    if config.long:
+    if config.rtl_area:
         _area(ctx, prefix, name, dut.design)
     lessons = min(config.rtl_lessons, events.batch)
     _lessons(ctx, prefix, dut, plan, net, arch, events.samples(0, lessons), np.asarray(labels[:lessons], np.int64))
