@@ -273,10 +273,12 @@ def _result(ctx: Context[Any], request: Request, folder: Path, spent: tuple[floa
 
 
 def keep(done: Run) -> Path:
-    """Copy a run's result and its plots (PNG) to where its paper's full figures are kept; returns the file."""
-    path = kept_file(paper(done.result.slug))
+    """Copy a run's result, report and plots (PNG) to where its paper's full figures are kept; returns the result."""
+    one = paper(done.result.slug)
+    path = kept_file(one)
     for record in done.result.files:
         if record.kind == "plot" and record.path.endswith(".png"):
             write_atomic(path.parent / record.path, (done.folder / record.path).read_bytes())
+    write_atomic(path.with_name("report.md"), markdown(one, done.result))
     write_atomic(path, results.encode(done.result))
     return path

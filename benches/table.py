@@ -1,8 +1,8 @@
-"""The tables that the registry writes into Markdown files, and whether they are fresh.
+"""The tables and reports that the registry writes into Markdown files, and whether they are fresh.
 
 ``python -m benches.registry --table`` prints paper → claim → ours → verdict from the kept results
 (docs/results), ``--write`` puts it between the markers of README.md and the list of papers into
-docs/README.md, ``--check`` exits 1 when a file is stale.
+docs/README.md, and writes every kept result's report.md; ``--check`` exits 1 when a file is stale.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benches import results
 from benches.context import kept_file
 from benches.files import write_atomic
 from benches.registry import HERE, REPOSITORY, Claim, Paper, papers
-from benches.report import figure, table
+from benches.report import figure, markdown, table
 from benches.results import ClaimOutcome, Result
 from benches.verdicts import said
 from hwsim.ir.errors import HwsimError, UsageError
@@ -98,16 +98,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _files(names: list[str], write: bool) -> int:
-    stale = []
+    stale: list[Path] = []
     for path in [Path(name) for name in names] or [REPOSITORY / name for name in FILES]:
         if not path.is_file():
             raise UsageError.of("no such file", path, "a Markdown file with a marked table", "Check the path.")
         text = path.read_text(encoding="utf-8")
-        fresh = filled(text, str(path))
-        if fresh != text and write:
-            write_atomic(path, fresh)
-        elif fresh != text:
-            stale.append(path)
+        stale += _stale(path, text, filled(text, str(path)), write)
+    for one in own_papers() if not names else ():
+        kept = kept_file(one)
+        if kept.exists():
+            path = kept.with_name("report.md")
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            stale += _stale(path, text, markdown(one, results.read(kept)), write)
     for path in stale:
         print(f"{path} is stale: python -m benches.registry --write", file=sys.stderr)
     return 1 if stale else 0
+
+
+def _stale(path: Path, text: str, fresh: str, write: bool) -> list[Path]:
+    """[path] when it must be written anew and `write` does not do so."""
+    if fresh == text:
+        return []
+    if write:
+        write_atomic(path, fresh)
+    return [] if write else [path]

@@ -363,8 +363,10 @@ def test_kept_figures_are_marked_and_never_replace_measured_ones(make_paper: Pap
     assert again.result.claims[0].kept == claim.kept
 
 
-def test_keeping_copies_the_plots(coins: str, out: Path) -> None:
-    path = runner.keep(runner.run(coins, "smoke", out=out))
+def test_keeping_copies_the_report_and_the_plots(coins: str, out: Path) -> None:
+    done = runner.run(coins, "smoke", out=out)
+    path = runner.keep(done)
+    assert path.with_name("report.md").read_bytes() == (done.folder / "report.md").read_bytes()
     assert (path.parent / "plots" / "rates.png").read_bytes().startswith(b"\x89PNG")
 
 
