@@ -49,7 +49,6 @@ def trained(name: str, seed: int, train_dir: str) -> dict[str, Any]:
     from ml.evsnn.recipes import finished
 
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # decaying potentials
     summary = finished(spec_of(name, seed), folder_of(name, seed, train_dir))
     return {"test": 100 * summary["test_accuracy"], "val": 100 * summary["val_accuracy"], "cpu_s": summary["cpu_s"]}
 

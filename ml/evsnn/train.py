@@ -14,7 +14,8 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -153,8 +154,19 @@ def train_network(
         progress=progress,
         loss=lambda net, scores, labels: net.loss(scores, labels, smoothing),  # type: ignore[operator]
     )
-    result = trainer.fit()
+    with _denormals_are_zero():
+        result = trainer.fit()
     return model.cpu().eval(), result
+
+
+@contextmanager
+def _denormals_are_zero() -> Iterator[None]:
+    """Decaying potentials pass through denormals, which take many times as long; the process keeps its own mode."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def run(
@@ -209,7 +221,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     options = vars(_parser().parse_args(arguments))
     out, threads, silent, device = (options.pop(name) for name in ("out", "threads", "quiet_log", "device"))
-    torch.set_flush_denormal(True)  # decaying potentials
 
     def tell(done: int, total: int, note: str) -> None:
         print(f"{done}/{total} {note}", file=sys.stderr, flush=True)

@@ -60,6 +60,11 @@ def test_resumed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
         assert torch.equal(a, b)
 
 
+def test_training_leaves_the_process_its_denormals() -> None:
+    train.train_network(replace(QUICK, epochs=1), load_task("digits"))
+    assert float(torch.tensor(1e-40) * 1) > 0
+
+
 def test_a_run_can_start_from_another(tmp_path: Path) -> None:
     train.run(QUICK, tmp_path / "float")
     tuned = replace(QUICK, epochs=1, lr=1e-6, ticks=16, bits=8, fraction=6, start=str(tmp_path / "float/model.pt"))
