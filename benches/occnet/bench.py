@@ -19,7 +19,7 @@ class Config:
     """What --set can change.
 
     Attributes:
-        mise_shapes, dense_shapes: shapes a data set for queries, and for the comparison with dense evaluation.
+        mise_shapes, dense_shapes: shapes a data set at most for queries, and for the comparison with dense evaluation.
         plain_resolution: coarse grid on which plain Python is timed.
         hardware_epochs, hardware_hidden: training and width of the decoder that is handed over.
         hardware_shapes, judged_points, units: shapes, points and product units for IoU on the array.
@@ -30,7 +30,7 @@ class Config:
         train_dir: where trainings are kept and taken from.
     """
 
-    mise_shapes: int = 20
+    mise_shapes: int = 100
     dense_shapes: int = 3
     plain_resolution: int = 16
     hardware_epochs: int = studies.HARDWARE.recipe.epochs
@@ -54,7 +54,7 @@ PROFILES = {
     ),
     "quick": Config(),
     "full": Config(
-        mise_shapes=60, dense_shapes=6, judged_points=20_000, units=5, mesh_shapes=5,
+        mise_shapes=1000, dense_shapes=6, judged_points=20_000, units=5, mesh_shapes=5,
         refined_shapes=3, trainings=True,
     ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""MISE beside dense evaluation and beside plain Python: equality, queries, speed, and what it can't see."""
+"""MISE and surface following beside dense evaluation and plain Python: equality, queries, speed, what stays unseen."""
 
 from __future__ import annotations
 
@@ -38,22 +38,26 @@ def _fields(ctx: Context[Any]) -> dict[str, list[Any]]:
             ctx.say(f"occnet: {error}")
             continue
         ctx.record_data(name, data.source, f"{data.variant}; {data.licence}")
-        found[name] = [VoxelField(x, level=LEVEL) for x in data.x_train[:n]]
+        shapes = np.concatenate([data.x_train, data.x_test])
+        chosen = np.unique(np.linspace(0, len(shapes) - 1, min(n, len(shapes))).round().astype(int))
+        found[name] = [VoxelField(shapes[i], level=LEVEL) for i in chosen]
     return found
 
 
 def _savings(ctx: Context[Any], fields: dict[str, list[Any]]) -> None:
     """Queries of 32 → 128 against 129³, over all shapes of a set together."""
     from ml.occnet.fields import VoxelField
+    from ml.occnet.follow import follow
     from ml.occnet.mise import mise
 
     names = {CHAIRS: "", MONITORS: "_monitors", SOLIDS: "_solids"}
     for name, some in fields.items():
-        queries = np.array([mise(field).queries for field in some])
-        each = DENSE_128 / queries
-        saving = DENSE_128 / float(queries.mean())
-        method = f"2 146 689 / mean queries; level {LEVEL if name != SOLIDS else 0}; mean of ratios {each.mean():.2f}"
-        ctx.metric(f"mise_query_saving_128{names[name]}", saving, "×", n=len(some), method=method)
+        for how, extract in (("mise", mise), ("follow", follow)):
+            queries = np.array([extract(field).queries for field in some])
+            level = f"level {LEVEL if name != SOLIDS else 0}; mean of ratios {(DENSE_128 / queries).mean():.2f}"
+            method = f"2 146 689 / mean queries, shapes from all over the set; {level}"
+            saving = DENSE_128 / float(queries.mean())
+            ctx.metric(f"{how}_query_saving_128{names[name]}", saving, "×", n=len(some), method=method)
         if name != SOLIDS:
             saving = DENSE_128 / float(np.mean([mise(VoxelField(field.voxels)).queries for field in some]))
             metric = f"mise_query_saving_128{names[name]}_training_level"
@@ -64,13 +68,18 @@ def _savings(ctx: Context[Any], fields: dict[str, list[Any]]) -> None:
 
 
 def _equality(ctx: Context[Any], fields: dict[str, list[Any]]) -> None:
-    """Cells of the surface, MISE against dense, on some shapes of each set."""
+    """Cells of the surface, MISE and following against dense, on some shapes of each set."""
     from ml.occnet.agreement import compare
+    from ml.occnet.follow import follow
     from ml.occnet.mise import dense, mise
 
-    found = [
-        compare(mise(field), dense(field), 32) for some in fields.values() for field in some[: ctx.config.dense_shapes]
-    ]
+    some = [field for fields_of_set in fields.values() for field in fields_of_set[: ctx.config.dense_shapes]]
+    full = [dense(field) for field in some]
+    followed = [compare(follow(field), grid, 32) for field, grid in zip(some, full, strict=True)]
+    cells = sum(a.cells for a in followed)
+    share = sum(a.equal for a in followed) / cells if not any(a.blind for a in followed) else 0.0
+    ctx.metric("follow_equals_dense", share, "", n=cells, method="the same for surface following")
+    found = [compare(mise(field), grid, 32) for field, grid in zip(some, full, strict=True)]
     cells, missed = (sum(getattr(a, name) for a in found) for name in ("cells", "missed_cells"))
     share = sum(a.equal for a in found) / cells if not any(a.blind for a in found) else 0.0
     method = f"{cells} surface cells of {len(found)} shapes, whole parts; no coarse cell blind"
@@ -83,6 +92,7 @@ def _equality(ctx: Context[Any], fields: dict[str, list[Any]]) -> None:
 
 def _speed(ctx: Context[Any], field: Any) -> None:
     """CPU seconds of the kernels and of plain Python, one thread, evaluation of the field included in both."""
+    from ml.occnet.follow import follow
     from ml.occnet.mise import mise
     from ml.occnet.mise_plain import mise_plain
 
@@ -91,8 +101,11 @@ def _speed(ctx: Context[Any], field: Any) -> None:
     fast = stats.cpu_rounds({"kernels": lambda: mise(field, coarse, 2)}, 5)["kernels"]
     method = f"{coarse} → {4 * coarse}: {fast:.4f} s against {slow:.2f} s"
     ctx.metric("mise_ratio_vs_python", slow / fast, "×", method=method)
-    whole = stats.cpu_rounds({"mise": lambda: mise(field), "mesh": lambda: mise(field).mesh()}, 3)
-    ctx.metric("mise_seconds_128", whole["mise"], "s", method="32 → 128, field included, one thread")
+    whole = stats.cpu_rounds(
+        {"mise": lambda: mise(field), "follow": lambda: follow(field), "mesh": lambda: mise(field).mesh()}, 3
+    )
+    for name in ("mise", "follow"):
+        ctx.metric(f"{name}_seconds_128", whole[name], "s", method="32 → 128, field included, one thread")
     ctx.metric("mesh_seconds_128", whole["mesh"], "s", method="the same with marching cubes")
 
 

@@ -10,6 +10,7 @@ mesh.watertight().save("chair.obj")
 
 from ml.occnet.decoder import Decoder
 from ml.occnet.encoders import ImageEncoder, PointEncoder, VoxelEncoder
+from ml.occnet.follow import follow
 from ml.occnet.mesh import Mesh, NotWatertightError, load_mesh
 from ml.occnet.mise import mise
 from ml.occnet.network import OccupancyNetwork
@@ -23,6 +24,7 @@ __all__ = [
     "OccupancyNetwork",
     "PointEncoder",
     "VoxelEncoder",
+    "follow",
     "load_mesh",
     "marching_cubes",
     "mise",

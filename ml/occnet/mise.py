@@ -71,11 +71,6 @@ class _Octree:
         self.seen = np.zeros((side,) * 3, np.uint8)
         self.waiting: Points = np.empty((0, 3), np.int64)
 
-    def first(self) -> Points:
-        """Corner points of the coarse grid."""
-        axis = np.arange(self.resolution + 1, dtype=np.int64) << self.depth
-        return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-
     def next(self, points: Points, values: NDArray[np.float32]) -> Points:
         """Take values in, split what is active, and give the points to evaluate next; none at the end."""
         from ml.occnet.kernels_mise import learn, split
@@ -120,16 +115,14 @@ def mise(
         >>> found.values.shape, found.rounds[0], found.mesh().is_watertight
         ((33, 33, 33), 729, True)
     """
-    if resolution < 1 or depth < 0 or batch < 1 or resolution << depth > MAX_SIDE or not box > 0:
-        got = f"resolution {resolution}, depth {depth}, batch {batch}, box {box}"
-        raise UsageError.of("MISE", got, f"resolution · 2^depth in 1…{MAX_SIDE}, batch ≥ 1, box > 0", "Change them.")
+    check(resolution, depth, box, batch)
     from ml.occnet.kernels_mise import carry
 
     tree = _Octree(resolution, depth)
-    points = tree.first()
+    points = coarse_grid(resolution, depth)
     rounds: list[int] = []
     while len(points):
-        values = _evaluated(field, (points / (resolution << depth) - 0.5) * box, batch)
+        values = evaluated(field, (points / (resolution << depth) - 0.5) * box, batch)
         if observe:
             observe(len(rounds), points, values)
         rounds.append(len(points))
@@ -141,11 +134,34 @@ def mise(
 
 def dense(field: Field, resolution: int = RESOLUTION << DEPTH, box: float = BOX, batch: int = BATCH) -> Extraction:
     """The same with every point of the final grid evaluated."""
-    values = _evaluated(field, grid_points(resolution, box), batch).reshape((resolution + 1,) * 3)
+    values = evaluated(field, grid_points(resolution, box), batch).reshape((resolution + 1,) * 3)
     return Extraction(values, np.ones(values.shape, bool), (values.size,), box)
 
 
-def _evaluated(field: Field, points: NDArray[np.float64], batch: int) -> NDArray[np.float32]:
+def check(resolution: int, depth: int, box: float, batch: int) -> None:
+    """Arguments of an extraction.
+
+    Raises:
+        UsageError: sizes out of range.
+    """
+    if resolution < 1 or depth < 0 or batch < 1 or resolution << depth > MAX_SIDE or not box > 0:
+        got = f"resolution {resolution}, depth {depth}, batch {batch}, box {box}"
+        want = f"resolution · 2^depth in 1…{MAX_SIDE}, batch ≥ 1, box > 0"
+        raise UsageError.of("extraction", got, want, "Change them.")
+
+
+def coarse_grid(resolution: int, depth: int) -> Points:
+    """Corner points of the coarse grid as indices of the finest one."""
+    axis = np.arange(resolution + 1, dtype=np.int64) << depth
+    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+
+
+def evaluated(field: Field, points: NDArray[np.float64], batch: int) -> NDArray[np.float32]:
+    """Values of `field` at `points` [n, 3], so many a call.
+
+    Raises:
+        ShapeError: NaN, or another number of values.
+    """
     parts = [np.asarray(field(points[i : i + batch]), np.float32) for i in range(0, len(points), batch)]
     values = np.concatenate(parts)
     if values.shape != (len(points),) or np.isnan(values).any():

@@ -1,4 +1,4 @@
-"""MISE in plain Python, one object a grid point and a cell, as the authors' libmise: the twin of `ml.occnet.mise`.
+"""MISE and surface following in plain Python, one object a grid point and a cell: the twins of `mise` and `follow`.
 
 Slow on purpose, and written from the description alone: no array of the final resolution, no flags, no kernels.
 """
@@ -93,3 +93,52 @@ def filled(known: dict[Place, float], side: int) -> Any:
         for i in range(1, side + 1):
             rows[i] = np.where(np.isnan(rows[i]), rows[i - 1], rows[i])
     return grid
+
+
+def follow_plain(field: Field, resolution: int, depth: int, box: float = BOX) -> tuple[dict[Place, float], list[int]]:
+    """As `mise_plain`, for `ml.occnet.follow.follow`."""
+    side, size = resolution << depth, 1 << depth
+    known: dict[Place, float] = {}
+    rounds: list[int] = []
+
+    def ask(places: set[Place]) -> None:
+        points = sorted(places - known.keys())
+        if points:
+            known.update(zip(points, map(float, field((np.array(points) / side - 0.5) * box)), strict=True))
+            rounds.append(len(points))
+
+    def differ(places: list[Place]) -> bool:
+        return len({known[place] > 0 for place in places}) == 2
+
+    ask(set(_lattice((0, 0, 0, side), size)))
+    edges = [(place, _moved(place, axis, size)) for place in sorted(known) for axis in range(3)]
+    edges = [edge for edge in edges if edge[1] in known and differ(list(edge))]
+    for _ in range(depth):
+        middle = [tuple((a + b) // 2 for a, b in zip(*edge, strict=True)) for edge in edges]
+        ask(set(middle))  # type: ignore[arg-type]
+        edges = [(a, m) if differ([a, m]) else (m, b) for (a, b), m in zip(edges, middle, strict=True)]  # type: ignore[list-item, misc]
+    front = {cell for edge in edges for cell in _around(edge, side)}
+    listed = set(front)
+    while front:
+        ask({corner for cell in front for corner in _lattice((*cell, 1), 1)})
+        reached = set()
+        for cell in front:
+            for axis in range(3):
+                for step in (-1, 1):
+                    face = [p for p in _lattice((*cell, 1), 1) if p[axis] == cell[axis] + (step > 0)]
+                    reached |= {_moved(cell, axis, step)} if differ(face) else set()
+        front = {cell for cell in reached - listed if min(cell) >= 0 and max(cell) < side}
+        listed |= front
+    return known, rounds
+
+
+def _moved(place: Place, axis: int, step: int) -> Place:
+    x, y, z = (v + step * (i == axis) for i, v in enumerate(place))
+    return x, y, z
+
+
+def _around(edge: tuple[Place, Place], side: int) -> set[Place]:
+    """Finest cells that hold both ends."""
+    x, y, z = edge[0]
+    near = {(x - a, y - b, z - c) for a in (0, 1) for b in (0, 1) for c in (0, 1)}
+    return {c for c in near if min(c) >= 0 and max(c) < side and {*edge} <= {*_lattice((*c, 1), 1)}}

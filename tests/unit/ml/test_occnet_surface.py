@@ -12,10 +12,11 @@ from ml.occnet import Mesh, NotWatertightError, load_mesh, marching_cubes, mise
 from ml.occnet.agreement import compare, surface_parts
 from ml.occnet.cube_table import EDGES, loops, triangles
 from ml.occnet.fields import SolidField, VoxelField, field_of, grid_points, uniform_points
+from ml.occnet.follow import follow
 from ml.occnet.inside import MeshField
 from ml.occnet.metrics import EMPTY_DISTANCE, cloud_score, surface_score
 from ml.occnet.mise import dense
-from ml.occnet.mise_plain import filled, mise_plain
+from ml.occnet.mise_plain import filled, follow_plain, mise_plain
 from ml.occnet.render import render
 
 BOX = Mesh(
@@ -99,10 +100,24 @@ def test_mise_equals_plain_python(seed, resolution, depth):
     assert np.array_equal(filled(known, resolution << depth), found.values)
 
 
-def test_mise_equals_dense_where_the_coarse_grid_sees():
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(0, 3))
+def test_following_equals_plain_python(seed, resolution, depth):
+    rng = np.random.default_rng(seed)
+    field = VoxelField(rng.random((6, 6, 6)) > rng.uniform(0.3, 0.95))
+    found = follow(field, resolution, depth)
+    known, rounds = follow_plain(field, resolution, depth)
+    assert list(found.rounds) == rounds
+    assert {tuple(place) for place in np.argwhere(found.known).tolist()} == known.keys()
+    assert all(found.values[place] == np.float32(value) for place, value in known.items())
+    assert np.array_equal(filled(known, resolution << depth), found.values)
+
+
+@pytest.mark.parametrize("extract", [mise, follow])
+def test_extraction_equals_dense_where_the_coarse_grid_sees(extract):
     voxels = np.zeros((16, 16, 16))
     voxels[3:13, 3:13, 3:5] = voxels[3:5, 3:13, 3:13] = 1
-    found = compare(mise(VoxelField(voxels), 16, 2), dense(VoxelField(voxels), 64), 16)
+    found = compare(extract(VoxelField(voxels), 16, 2), dense(VoxelField(voxels), 64), 16)
     assert found.cells == found.equal > 1000
     assert (found.blind, found.missed_cells, found.share) == (0, 0, 1.0)
 
@@ -192,7 +207,7 @@ def test_bad_input():
         marching_cubes(np.full((3, 3, 3), np.nan))
     with pytest.raises(ShapeError, match=r"values of the field: got NaN"):
         mise(lambda p: np.full(len(p), np.nan), 2, 1)
-    with pytest.raises(UsageError, match=r"MISE: got resolution 0"):
+    with pytest.raises(UsageError, match=r"extraction: got resolution 0"):
         mise(ball(0.4), 0)
     with pytest.raises(ShapeError, match=r"voxels: got no filled voxel"):
         VoxelField(np.zeros((4, 4, 4)))
