@@ -38,6 +38,7 @@ app.add_typer(ir, name="ir")
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Out = Annotated[Path, typer.Option("--out", help="Results folder.")]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="A paper; see hwsim list.")]
+ENCODER = "lsa (fits itself to the texts), minilm, a sentence transformer's name or folder, or disan:FILE."
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")]
 
 
@@ -174,7 +175,7 @@ def ir_check(
 @app.command("index", short_help="Index a folder of text files for hwsim search.")
 def index_folder(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Text files, folders in it included.")] = Path("."),
-    encoder: Annotated[str, typer.Option(help="lsa (needs nothing) or minilm (extra [search]).")] = "lsa",
+    encoder: Annotated[str | None, typer.Option(help=f"{ENCODER} Default: as before, or lsa.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of adding what changed.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -197,6 +198,22 @@ def search_folder(
     from benches.semsearch.search import search
 
     print(search(query, folder, k, how, as_prompt, as_json))
+
+
+@app.command(short_help="The sentiment of a text, by search among labelled passages.")
+def opinion(
+    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    passages: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Lines of label, tab, text. Default: customer reviews.")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help=f"{ENCODER} Default: minilm if installed, else lsa.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Passages that vote.")] = 15,
+    as_json: Json = False,
+) -> None:
+    """Say which label the nearest labelled passages vote for, and print the nearest of them."""
+    from benches.semsearch.opinions import answer
+
+    print(answer(text, passages, encoder, k, as_json))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
 """Semantic search from text to silicon: what runs in which profile, in order.
 
 smoke: the generated corpus, an index that is killed, RTL beside its model. quick adds Cranfield and CISI where they are
-here, with the sentence transformer where that is installed, and graphs of 20 000 vectors. full adds NFCorpus, 100 000
-vectors and synthesis.
+here, with the sentence transformer where that is installed and DiSAN's encoder, reviews, and graphs of 20 000 vectors.
+full adds NFCorpus, 100 000 vectors and synthesis.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.runner import Context
-from benches.semsearch import collections, hardware, kill, opinions, plots, relevance, speed
+from benches.semsearch import collections, disan, hardware, kill, opinions, plots, relevance, speed
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Config:
         kills: how often bulk indexing is killed.   kill_passages: passages of that index.
         reference_queries: queries that the array's outputs are checked with.   rtl_queries: runs of the RTL.
         opinions: judge reviews.   synthesis: LUTs, flip-flops and a placed clock.
+        disan_task: sentence pairs that DiSAN's encoder is trained on; an empty text leaves it out.
+        train_dir: where its training is kept and taken from.
     """
 
     corpora: str = "topics cranfield cisi"
@@ -37,12 +39,14 @@ class Config:
     rtl_queries: int = 20
     opinions: bool = True
     synthesis: bool = False
+    disan_task: str = "snli_small"
+    train_dir: str = "build/train/semsearch"
 
 
 PROFILES = {
     "smoke": Config(
         corpora="topics", transformer=False, ann_sizes=(500, 2000), ann_queries=50, kills=1, kill_passages=200,
-        reference_queries=2, rtl_queries=4, opinions=False,
+        reference_queries=2, rtl_queries=4, opinions=False, disan_task="",
     ),
     "quick": Config(),
     "full": Config(
@@ -58,8 +62,14 @@ def run(ctx: Context[Config]) -> None:
     with ctx.stage("keywords, vectors, both") as stage:
         if stage.todo:
             stage.outcome = relevance.rankings(ctx, found)
-            relevance.other_encoder(ctx, found)
-    plots.fusion(ctx, stage.outcome)
+            relevance.other_encoder(ctx, found, stage.outcome)
+    rows = stage.outcome
+    plots.fusion(ctx, rows)
+    if ctx.config.disan_task:
+        with ctx.stage("DiSAN's encoder") as stage:
+            if stage.todo:
+                stage.outcome = disan.measure(ctx, found)
+        plots.encoders(ctx, rows, stage.outcome)
     with ctx.stage("BM25 beside Lucene") as stage:
         if stage.todo:
             relevance.references(ctx, found)

@@ -36,36 +36,57 @@ def recall_time(ctx: Context[Any], rows: list[dict[str, Any]]) -> None:
 
 
 def losses(ctx: Context[Any], rows: list[dict[str, Any]]) -> None:
-    """nDCG lost by every approximation, a group a corpus."""
+    """nDCG lost by every approximation, a group a corpus; bits alone lose so much more that they have a scale apart."""
     kinds = {
         "hnsw": "graph, ef 400", "int8": "int8", "mac": "int8 on the encoded-MAC array",
         "bits_rescore": "bits, rescored",
-        "bits": "bits alone",
     }  # fmt: skip
-    with ctx.plot("losses", "nDCG@10 lost against exact float cosines; below zero is a gain.") as figure:
+    caption = "nDCG@10 lost against exact float cosines; below zero is a gain. Mind the two scales."
+    with ctx.plot("losses", caption, 8.0, 3.8) as figure:
+        left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+        for i, (kind, label) in enumerate(kinds.items()):
+            left.bar(np.arange(len(rows)) + (i - 1.5) * 0.2, [row[kind] for row in rows], 0.2, label=label)
+        right.bar(range(len(rows)), [row["bits"] for row in rows], 0.5, color="C4", label="bits alone")
+        for axes in (left, right):
+            axes.axhline(0, color="black", linewidth=0.8)
+            axes.set_xticks(range(len(rows)), [row["corpus"] for row in rows], rotation=20)
+        left.set_ylabel("nDCG@10 lost")
+        figure.legend(loc="outside upper center", ncols=len(kinds) + 1, fontsize="x-small")
+
+
+def encoders(ctx: Context[Any], rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> None:
+    """nDCG of keywords and of every encoder, a group a corpus; nothing when none but the corpus' own was measured."""
+    kinds = {
+        "bm25": "BM25", "dense": "MiniLM", "lsa": "LSA", "glove": "mean of GloVe 50-d", "disan": "DiSAN over GloVe 50-d"
+    }  # fmt: skip
+    joined = [row | other for other in others for row in rows if row["corpus"] == other["corpus"]]
+    joined = [row for row in joined if "lsa" in row]
+    if not joined:
+        return
+    caption = "Words, and vectors of several encoders alone: nDCG@10."
+    with ctx.plot("encoders", caption) as figure:
         axes = figure.subplots()
         for i, (kind, label) in enumerate(kinds.items()):
-            x = np.arange(len(rows)) + (i - 2) * 0.16
-            axes.bar(x, [row[kind] for row in rows], 0.16, label=label)
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_xticks(range(len(rows)), [row["corpus"] for row in rows])
-        axes.set(ylabel="nDCG@10 lost")
-        axes.legend(fontsize="small")
+            axes.bar(np.arange(len(joined)) + (i - 2) * 0.16, [row[kind] for row in joined], 0.16, label=label)
+        axes.set_xticks(range(len(joined)), [row["corpus"] for row in joined])
+        axes.set(ylabel="nDCG@10")
+        figure.legend(loc="outside upper center", ncols=3, fontsize="small")
 
 
 def hardware(ctx: Context[Any], rows: list[dict[str, Any]]) -> None:
     """Cycles and energy of a query on both kinds of hardware."""
     kinds = {"int8 array, one query": "", "int8 array, queries share weights": "batch_", "384 bits on LUTs": "lut_"}
-    with ctx.plot("hardware", "A query over all documents: cycles and energy.", 8.0, 3.6) as figure:
+    with ctx.plot("hardware", "A query over all documents: cycles and energy.", 8.0, 3.8) as figure:
         for axes, (name, label) in zip(
             figure.subplots(1, 2), (("cycles", "cycles"), ("nj", "energy, nJ")), strict=True
         ):
             for i, (kind, prefix) in enumerate(kinds.items()):
                 values = [row[prefix + name] for row in rows]
-                axes.bar(np.arange(len(rows)) + (i - 1) * 0.27, values, 0.27, label=kind)
+                shown = kind if axes is figure.axes[0] else None
+                axes.bar(np.arange(len(rows)) + (i - 1) * 0.27, values, 0.27, label=shown)
             axes.set_xticks(range(len(rows)), [row["corpus"] for row in rows], rotation=20)
             axes.set(yscale="log", ylabel=label)
-        figure.axes[1].legend(fontsize="x-small")
+        figure.legend(loc="outside upper center", ncols=len(kinds), fontsize="small")
 
 
 def break_even(ctx: Context[Any], curves: dict[str, Any]) -> None:

@@ -75,12 +75,14 @@ def _over_queries(values: np.ndarray) -> Figure:
     return mean(values.tolist())
 
 
-def other_encoder(ctx: Context[Any], found: list[Collection]) -> None:
-    """LSA on the corpora that have a sentence transformer."""
-    for one in found:
+def other_encoder(ctx: Context[Any], found: list[Collection], rows: list[dict[str, Any]]) -> None:
+    """LSA on the corpora that have a sentence transformer; joins the rows."""
+    for one, row in zip(found, rows, strict=True):
         if one.encoder == "minilm":
             lsa = collection(one.name, "lsa")
-            ctx.metric(f"ndcg_lsa_{one.name}", _over_queries(lsa.ndcg(lsa.dense)), "", method="TF-IDF and SVD")
+            values = lsa.ndcg(lsa.dense)
+            row["lsa"] = float(values.mean())
+            ctx.metric(f"ndcg_lsa_{one.name}", _over_queries(values), "", method="TF-IDF and SVD")
 
 
 def references(ctx: Context[Any], found: list[Collection]) -> None:

@@ -10,42 +10,41 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benches.semsearch.encoders import canonical, named, weight
 from hwsim.ir.errors import DataError, UsageError
 from ml.semsearch import prompt, requests
 from ml.semsearch.documents import Body
 from ml.semsearch.encoders.encoder import Encoder
 from ml.semsearch.encoders.lsa import Lsa
-from ml.semsearch.encoders.transformer import DEFAULT, SentenceTransformerEncoder
 from ml.semsearch.engines.hnsw import HnswEngine
 from ml.semsearch.ingest import Passage, ingest, passages
 
-PLACE, INDEX = ".hwsim-search", "passages"
+PLACE, INDEX, HELD = ".hwsim-search", "passages", "encoder.json"
 SUFFIXES = frozenset({".txt", ".md", ".rst", ".tex", ".org", ".html"})
-WEIGHTS = {"lsa": 0.5, "minilm": 0.7}  # of the vectors, near what the bench's folds choose on real corpora
-ENCODERS = ("lsa", "minilm")
 HOW = ("hybrid", "vectors", "words")
 
 
-def index(folder: Path, encoder: str = "lsa", fresh: bool = False, as_json: bool = False) -> str:
+def index(folder: Path, encoder: str | None = None, fresh: bool = False, as_json: bool = False) -> str:
     """Index what is new in a folder, and take out what is gone.
+
+    Args:
+        encoder: a name of `benches.semsearch.encoders`; None = what the folder is indexed with, else ``"lsa"``.
+        fresh: begin anew.
 
     Raises:
         UsageError: no such folder, no text in it, another encoder than it was indexed with.
+        ToolMissingError, DataError: the encoder can't be had, see `benches.semsearch.encoders.named`.
     """
-    if encoder not in ENCODERS:
-        raise UsageError.of("encoder", repr(encoder), f"one of {', '.join(ENCODERS)}", "Choose one of them.")
+    wanted = None if encoder is None else canonical(encoder)
     place = folder / PLACE
-    if fresh and place.is_dir():
-        shutil.rmtree(place)
     found, skipped = _read(folder)
     if not found:
         want = f"files that end in {', '.join(sorted(SUFFIXES))}"
         raise UsageError.of(f"texts in {folder}", "none", want, "Name another folder.")
-    made = _encoder(place, encoder, found)
+    made = _encoder(place, wanted, found, fresh)
     engine = HnswEngine(place)
     engine.create(INDEX, requests.mapping(made.dims))
     gone = engine.remove(INDEX, sorted(set(engine.ids(INDEX)) - {p.id for p in found}))
@@ -74,13 +73,13 @@ def search(
         got = f"--how {how}, query {query!r}"
         raise UsageError.of("search", got, f"--how {', '.join(HOW)}, and words", "Correct the call.")
     place = folder / PLACE
-    if not (place / "encoder.json").is_file():
+    if not (place / HELD).is_file():
         raise DataError.of(f"index of {folder}", "none", f"a folder {PLACE}", f"Make it with: hwsim index {folder}")
     vector = _stored(place).encode([query])[0] if how != "words" else np.zeros(1)
     if how == "vectors" and not vector.any():
         got = "no word of the indexed texts"
         raise UsageError.of(f"query {query!r}", got, "known words", "Ask otherwise, or with --how words.")
-    asked = _body(query, vector, k, how, WEIGHTS[_kind(place)])
+    asked = _body(query, vector, k, how, weight(_held(place)[0]))
     hits = HnswEngine(place).search(INDEX, asked)
     if as_prompt:
         return prompt.prompt(query, hits)
@@ -124,21 +123,22 @@ def _read(folder: Path) -> tuple[list[Passage], list[str]]:
     return list(passages(texts())), skipped
 
 
-def _encoder(place: Path, name: str, found: list[Passage]) -> Encoder:
-    """The folder's encoder; made now when there is none."""
-    held = place / "encoder.json"
-    if held.is_file():
-        known = _kind(place)
-        if known != name:
-            raise UsageError.of("encoder", name, f"{known}, which the folder is indexed with", "Add --fresh.")
+def _encoder(place: Path, wanted: str | None, found: list[Passage], fresh: bool) -> Encoder:
+    """The folder's encoder; made now when there is none, or when all begins anew."""
+    known = _held(place)[0] if (place / HELD).is_file() else None
+    if known and not fresh:
+        if wanted not in (None, known):
+            raise UsageError.of("encoder", wanted, f"{known}, which the folder is indexed with", "Add --fresh.")
         return _stored(place)
-    made: Any = (
-        Lsa.fit([p.text for p in found], _dims(len(found))) if name == "lsa" else SentenceTransformerEncoder(DEFAULT)
-    )
-    place.mkdir(exist_ok=True)
-    if name == "lsa":
-        made.save(place / "lsa.npz")
-    held.write_text(json.dumps({"encoder": name}))
+    name = wanted or known or "lsa"
+    lsa = Lsa.fit([p.text for p in found], _dims(len(found))) if name == "lsa" else None
+    made: Encoder = lsa or named(name)
+    if place.is_dir():  # only now: an encoder that can't be had costs nobody an index
+        shutil.rmtree(place)
+    place.mkdir()
+    if lsa:
+        lsa.save(place / "lsa.npz")
+    (place / HELD).write_text(json.dumps({"encoder": name, "vectors": made.name}))
     return made
 
 
@@ -147,13 +147,21 @@ def _dims(count: int) -> int:
     return min(128, max(2, count // 4))
 
 
-def _kind(place: Path) -> str:
-    """Name of the encoder of an indexed folder."""
-    return str(json.loads((place / "encoder.json").read_text())["encoder"])
+def _held(place: Path) -> tuple[str, str]:
+    """Of an indexed folder: the encoder as it was asked for, and the encoder's own name, which holds its version."""
+    kept = json.loads((place / HELD).read_text())
+    return str(kept["encoder"]), str(kept.get("vectors", ""))
 
 
 def _stored(place: Path) -> Encoder:
-    """The encoder of an indexed folder."""
-    if _kind(place) == "lsa":
-        return Lsa.load(place / "lsa.npz")
-    return SentenceTransformerEncoder(DEFAULT)
+    """The encoder of an indexed folder.
+
+    Raises:
+        DataError: it is not what the folder was indexed with any more.
+    """
+    name, vectors = _held(place)
+    made: Encoder = Lsa.load(place / "lsa.npz") if name == "lsa" else named(name)
+    if vectors and made.name != vectors:
+        mend = f"Bring it back, or index anew: hwsim index {place.parent} --fresh --encoder {name}"
+        raise DataError.of(f"encoder {name}", made.name, f"{vectors}, which the folder was indexed with", mend)
+    return made

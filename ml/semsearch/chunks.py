@@ -29,7 +29,7 @@ def chunks(text: str, words: int = WORDS, overlap: int = OVERLAP) -> list[str]:
         raise UsageError.of("passages", got, "0 ≤ overlap < words", "Choose smaller overlaps.")
     passages: list[str] = []
     held: list[list[str]] = []
-    for sentence in _sentences(text, words):
+    for sentence in sentences(text, words):
         if held and sum(map(len, held)) + len(sentence) > words:
             passages.append(_joined(held))
             held = _tail(held, min(overlap, words - len(sentence)))
@@ -39,8 +39,13 @@ def chunks(text: str, words: int = WORDS, overlap: int = OVERLAP) -> list[str]:
     return passages
 
 
-def _sentences(text: str, words: int) -> Iterator[list[str]]:
-    """Words of every sentence; long ones in pieces."""
+def sentences(text: str, words: int = WORDS) -> Iterator[list[str]]:
+    """Words of every sentence; one of more than `words` words in pieces.
+
+    Example:
+        >>> list(sentences("One two. Three four five.", words=2))
+        [['One', 'two.'], ['Three', 'four'], ['five.']]
+    """
     for sentence in _SENTENCE.split(text):
         found = sentence.split()
         yield from (found[i : i + words] for i in range(0, len(found), words))

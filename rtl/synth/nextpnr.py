@@ -26,6 +26,7 @@ def place(
     seed: int = 1,
     target_mhz: float = 200.0,
     mapped: bool = False,
+    hide_names: bool = False,
     timeout_s: float = 900.0,
     use_cache: bool = True,
 ) -> SynthReport:
@@ -37,6 +38,7 @@ def place(
         size: 25k, 45k or 85k. speed: 6, 7 or 8. seed: of the placer.
         target_mhz: what the placer aims for.
         mapped: the sources hold ``$lut`` cells (style "cell" of `netlist_verilog`) to be placed as they are.
+        hide_names: hide kept wire names before mapping, for designs on which yosys' ABC9 stops without a message.
 
     Raises:
         ToolMissingError, ToolFailedError: see `rtl.synth.runner`.
@@ -46,7 +48,7 @@ def place(
         f"--{size}", "--package", "CABGA756", "--speed", str(speed), "--seed", str(seed), "--freq", str(target_mhz),
         "--json", "in.json", "--report", "report.json", "--timing-allow-fail", "--lpf-allow-unconstrained", "-q",
     ]  # fmt: skip
-    target: Target = "ecp5-mapped" if mapped else "ecp5"
+    target: Target = "ecp5-mapped" if mapped else "ecp5-hidden" if hide_names else "ecp5"
     key = content_hash(tool, [find_yosys().version, target, top, *arguments], verilog)
     if use_cache and (known := cached_report(key)):
         return known

@@ -18,7 +18,7 @@ from hwsim.ir.errors import ToolFailedError, UsageError
 from rtl.synth.report import SynthReport, paired_luts
 from rtl.synth.runner import Tool, cached_report, content_hash, find_tool, remember, run_tool
 
-Target = Literal["xcup", "ecp5", "ecp5-mapped", "lut6", "liberty"]
+Target = Literal["xcup", "ecp5", "ecp5-hidden", "ecp5-mapped", "lut6", "liberty"]
 
 _SCRIPTS = {
     # wires with kept names make ABC9 of yosys 0.70 stop on some designs (an assertion): they are hidden before mapping
@@ -27,6 +27,10 @@ _SCRIPTS = {
         "synth_xilinx -family xcup -flatten -noiopad -top {top}{abc9} -run map_luts:\n"
     ),
     "ecp5": "synth_ecp5 -nobram -top {top}{abc9}\n",
+    "ecp5-hidden": (  # the same, with names hidden as above
+        "synth_ecp5 -nobram -top {top}{abc9} -run begin:map_luts\nrename -hide w:*_*\n"
+        "synth_ecp5 -nobram -top {top}{abc9} -run map_luts:\n"
+    ),
     # `$lut` cells of up to six inputs go to LUT4 and the slice's own multiplexers, nothing is optimised again
     "ecp5-mapped": (
         "read_verilog -lib -specify +/lattice/cells_sim_ecp5.v\nhierarchy -check -top {top}\nproc\nflatten\n"
@@ -38,8 +42,8 @@ _SCRIPTS = {
     "liberty": "synth -flatten -top {top}\ndfflibmap -liberty cells.lib\nabc -liberty cells.lib{clock}\nopt_clean\n",
 }
 _DEVICE = {
-    "xcup": "Xilinx UltraScale+", "ecp5": "Lattice ECP5", "ecp5-mapped": "Lattice ECP5", "lut6": "generic LUT6",
-    "liberty": "standard cells",
+    "xcup": "Xilinx UltraScale+", "ecp5": "Lattice ECP5", "ecp5-hidden": "Lattice ECP5", "ecp5-mapped": "Lattice ECP5",
+    "lut6": "generic LUT6", "liberty": "standard cells",
 }  # fmt: skip
 _FF = re.compile(r"^(FD[RSCP]E|TRELLIS_FF|\$_(SDFF|DFF|ALDFF).*_$|.*df[rsx].*|.*DFF.*)")
 _CARRY = ("CARRY4", "CARRY8", "CCU2C")
@@ -91,7 +95,8 @@ def synthesize(
     Args:
         verilog: source text by file name.
         top: top module.
-        target: ``"xcup"``, ``"ecp5"``, ``"ecp5-mapped"`` (`netlist_verilog` style "cell"), ``"lut6"``, ``"liberty"``.
+        target: ``"xcup"``, ``"ecp5"``, ``"ecp5-hidden"`` (kept names are hidden from ABC9), ``"ecp5-mapped"``
+            (`netlist_verilog` style "cell"), ``"lut6"``, ``"liberty"``.
         liberty: text of the library, for ``"liberty"`` (see `read_liberty`).
         abc9: map with ABC9 (FPGA targets).
         clock_ps: delay target of the standard-cell mapping.
@@ -172,6 +177,6 @@ def _counts(cells: Mapping[str, int], target: Target) -> dict:
     out["lut"] = lut
     if target == "xcup":
         out["lut6_equiv"] = paired_luts(lut)
-    if target in ("xcup", "ecp5", "ecp5-mapped"):
+    if target != "lut6":
         out |= {"carry": total(_CARRY), "bram": total(_BRAM), "muxes": total(_MUX)}
     return out

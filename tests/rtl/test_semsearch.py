@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
 from hwsim.ir.arch.semsearch import HammingArch
 from hwsim.semsearch.scorer import scan
 from rtl.cosim.toolchain import lint
 from rtl.cosim.verilate import Verilated
 from rtl.lib.verilog import to_verilog
-from rtl.semsearch import build
+from rtl.semsearch import FewPins, build
 from rtl.semsearch.cosim import stream
 
 pytestmark = pytest.mark.rtl
@@ -51,3 +52,40 @@ def test_all_distances():
         outcome = stream(dut, arch, [(np.zeros(32, int), steps[order])])
         assert outcome.distances[0].tolist() == list(range(33))
         assert outcome.numbers[0].tolist() == np.argsort(order).tolist()
+
+
+def test_few_pins_hold_the_whole_scorer():
+    """Behind two pins: the parity of what the scorer says to the same inputs, three edges later."""
+    arch, rng = HammingArch(32, 32, k=2, index_bits=4, register_every=0), np.random.default_rng(3)
+    used = arch.beat_bits + 2
+    bits = rng.integers(0, 2, 400).tolist()
+    few, alone, seen = FewPins(arch), build(arch), []
+
+    async def pins(ctx):
+        found = []
+        for bit in bits:
+            ctx.set(few.d, bit)
+            await ctx.tick()
+            found.append(ctx.get(few.q))
+        seen.append(found)
+
+    async def whole(ctx):
+        found, shift = [], 0
+        for bit in bits:
+            payload = shift & (1 << used) - 1
+            ctx.set(alone.inp.payload.as_value(), payload)
+            ctx.set(alone.inp.valid, shift >> used & 1)
+            ctx.set(alone.out.ready, shift >> used + 1 & 1)
+            out = [ctx.get(x) for x in (alone.out.payload.as_value(), alone.inp.ready, alone.out.valid)]
+            found.append(sum(int(x).bit_count() for x in out) % 2)
+            await ctx.tick()
+            shift = (shift << 1 | bit) & (1 << used + 2) - 1
+        seen.append(found)
+
+    for dut, bench in ((few, pins), (alone, whole)):
+        simulator = Simulator(dut)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(bench)
+        simulator.run()
+    assert seen[0][3:] == seen[1][1:-2]
+    assert 0 < sum(seen[0]) < len(bits)

@@ -76,6 +76,15 @@ def test_the_transformer_names_its_extra(monkeypatch):
         SentenceTransformerEncoder()
 
 
+def test_a_transformer_that_is_nowhere(tmp_path, monkeypatch):
+    pytest.importorskip("sentence_transformers", reason="extra [search] is not installed")
+    monkeypatch.setattr("ml.semsearch.encoders.transformer._unreachable", lambda: "no route")
+    with pytest.raises(UsageError, match=r"'no-such-model': got no copy .* can't be reached \(no route\), expected"):
+        SentenceTransformerEncoder("no-such-model")
+    with pytest.raises(UsageError, match=r"expected the files of a model. Name a folder that"):
+        SentenceTransformerEncoder(str(tmp_path))
+
+
 def test_vectors_are_cached_by_encoder_and_text(tmp_path, monkeypatch):
     monkeypatch.setenv("HWSIM_CACHE", str(tmp_path))
     calls = []
