@@ -71,7 +71,7 @@ format: $(STAMP) ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs-fresh: $(STAMP) ## check that README's table agrees with the kept results
+docs-fresh: $(STAMP) ## check that tables and reports agree with the kept results
 	$(BIN)/python -m benches.registry --check
 
 clean: ## remove build and result folders (not .venv)

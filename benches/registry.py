@@ -1,10 +1,10 @@
 """The papers: every `benches/<slug>/paper.toml`, read strictly into frozen structs.
 
-The registry is the one list of papers: `hwsim list`, the README's table, the docs index and the
-architecture test all come from it. More folders of papers can be named in ``HWSIM_PAPERS`` (separated as in
+The registry is the one list of papers: `hwsim list`, the tables of the README and of docs/results, the docs index and
+the architecture test all come from it. More folders of papers can be named in ``HWSIM_PAPERS`` (separated as in
 ``PATH``); each holds ``<slug>/paper.toml`` and ``<slug>/bench.py``.
 
-`python -m benches.registry --table` prints the README's table; `--check README.md` says whether it is fresh.
+`python -m benches.registry --table` prints every claim beside our figure; `--check` says whether the pages are fresh.
 """
 
 from __future__ import annotations

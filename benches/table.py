@@ -1,8 +1,8 @@
 """The tables and reports that the registry writes into Markdown files, and whether they are fresh.
 
-``python -m benches.registry --table`` prints paper → claim → ours → verdict from the kept results
-(docs/results), ``--write`` puts it between the markers of README.md and the list of papers into
-docs/README.md, and writes every kept result's report.md; ``--check`` exits 1 when a file is stale.
+``python -m benches.registry --table`` prints paper → claim → ours → verdict from the kept results. ``--write`` puts it
+into docs/results/README.md, its sums into README.md, the list of papers into docs/README.md, each between markers, and
+writes every kept result's report.md; ``--check`` exits 1 when a file is stale.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from benches.context import kept_file
 from benches.files import write_atomic
 from benches.registry import HERE, REPOSITORY, Claim, Paper, papers
 from benches.report import figure, markdown, table
-from benches.results import ClaimOutcome, Result
+from benches.results import VERDICTS, ClaimOutcome, Result
 from benches.verdicts import said
 from hwsim.ir.errors import HwsimError, UsageError
 
@@ -51,21 +52,43 @@ def _row(one: Paper, claim: Claim, result: Result | None) -> tuple[str, ...]:
     return name, claim.text, said(claim), figure(ours.ours, ours.unit, ours.low, ours.high), f"**{ours.verdict}**"
 
 
+def verdicts_table(chosen: Sequence[Paper]) -> str:
+    """How many claims of each paper came out how, and how many bars of our own are met, from the kept results."""
+    rows = []
+    for one in chosen:
+        path = kept_file(one)
+        result = results.read(path) if path.exists() else None
+        said_of = {c.id: c.verdict for c in result.claims} if result else {}
+        counts = Counter(said_of.get(claim.id, "not run") for claim in one.claims)
+        bars = Counter(bar.state for bar in result.bars) if result else Counter()
+        judged = bars["met"] + bars["missed"]
+        name = f"[{one.title.split(':')[0]}]({path.with_name('report.md').relative_to(REPOSITORY)})"
+        shown = [str(counts[verdict] or "") for verdict in VERDICTS]
+        rows.append(
+            (name if result else one.title.split(":")[0], *shown, f"{bars['met']} of {judged}" if judged else "")
+        )
+    return table(("paper", *VERDICTS, "own bars met"), rows)
+
+
 def papers_table(chosen: Sequence[Paper]) -> str:
     """The list of papers for the docs index."""
     rows = [(f"`{p.slug}`", p.title, f"{p.venue} {p.year}", " ".join(p.has), p.summary) for p in chosen]
     return table(("slug", "paper", "venue", "packages", "idea"), rows)
 
 
-TABLES: dict[str, Callable[[Sequence[Paper]], str]] = {"claims": claims_table, "papers": papers_table}
-FILES = ("README.md", "docs/README.md")
+TABLES: dict[str, Callable[[Sequence[Paper]], str]] = {
+    "claims": claims_table,
+    "verdicts": verdicts_table,
+    "papers": papers_table,
+}
+FILES = ("README.md", "docs/README.md", "docs/results/README.md")
 
 
 def filled(text: str, where: str) -> str:
     """`text` with every marked table written anew.
 
     Raises:
-        UsageError: no markers ``<!-- claims:begin -->`` … ``<!-- claims:end -->`` (or ``papers``).
+        UsageError: no markers ``<!-- claims:begin -->`` … ``<!-- claims:end -->`` (or another table's name).
     """
     found = 0
     for name, make in TABLES.items():

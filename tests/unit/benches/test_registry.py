@@ -84,6 +84,14 @@ def test_the_table_goes_between_markers_and_is_checked(tmp_path: Path, capsys: p
     assert "old" not in text
 
 
+def test_verdicts_are_counted_from_kept_results() -> None:
+    rows = [line.split(" | ") for line in table.verdicts_table([registry.paper("neuralut")]).splitlines()[2:]]
+    assert rows[0][0] == "| [NeuraLUT](docs/results/neuralut/report.md)"
+    assert sum(int(cell or 0) for cell in rows[0][1:6]) == len(registry.paper("neuralut").claims)
+    met, judged = rows[0][6].removesuffix(" |").split(" of ")
+    assert 0 < int(met) <= int(judged)
+
+
 def test_a_page_without_markers_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "page.md").write_text("nothing", encoding="utf-8")
     assert table.main(["--check", str(tmp_path / "page.md")]) == 2
