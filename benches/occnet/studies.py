@@ -16,6 +16,7 @@ import numpy as np
 from benches.files import digest
 from ml.occnet.train import Recipe
 
+HELD = 20  # last training shapes, which choose the epoch
 CHAIRS, MONITORS, SOLIDS = "modelnet10_chair", "modelnet10_monitor", "solids"
 
 
@@ -45,20 +46,20 @@ class Study:
     seed: int = 0
 
 
-_CLOUDS = Recipe(120, 50, 32, 256, lr=1e-3, sampling="near", judge_points=1024, judge_every=20)
+_CLOUDS = Recipe(240, 50, 32, 256, lr=1.5e-3, sampling="near", judge_points=1024, judge_every=20)
 MEMORY = Study(
     "memory",
-    Recipe(20, 50, 64, 256, lr=3e-3, sampling="near", stored=4096, judge_points=1024, judge_every=5),
+    Recipe(40, 50, 64, 256, lr=3e-3, sampling="near", stored=4096, judge_points=1024, judge_every=5),
     CHAIRS, 64, 1, hidden=128, c_dim=128,
 )  # fmt: skip
 CLOUDS = Study("clouds", _CLOUDS, CHAIRS, inputs="clouds")
 CLOUDS_INPUT = Study("clouds-input", _CLOUDS, CHAIRS, inputs="clouds", conditioning="input")
 GRIDS = Study(
-    "grids", Recipe(8, 50, 32, 256, lr=3e-3, sampling="near", judge_points=1024, judge_every=4), inputs="grids",
+    "grids", Recipe(24, 50, 32, 256, lr=3e-3, sampling="near", judge_points=1024, judge_every=4), inputs="grids",
     width=8,
 )  # fmt: skip
 IMAGES = Study(
-    "images", Recipe(16, 50, 32, 256, lr=2e-3, sampling="near", judge_points=1024, judge_every=4), inputs="images",
+    "images", Recipe(32, 50, 32, 256, lr=2e-3, sampling="near", judge_points=1024, judge_every=4), inputs="images",
     width=12,
 )  # fmt: skip
 HARDWARE = Study(
@@ -132,10 +133,13 @@ def trained(study: Study, folder: Path, progress: Any = None) -> Trained:
     }
     inputs, test_inputs = (makers[study.inputs](part, part is test) for part in (train, test))
     network = build(study)
-    judged = None if study.inputs == "numbers" else (test.fields[:20], test_inputs)
+    held = 0 if study.inputs == "numbers" else HELD
+    first = len(train) - held
+    judged = (train.fields[first:], lambda numbers, rng: inputs(numbers + first, rng)) if held else None
     file = folder / f"{study.name}-{digest(asdict(study))[:10]}.pt"
     result = fit(
-        network, train.fields, inputs, study.recipe, study.seed, validation=judged, checkpoint=file, progress=progress
+        network, train.fields[:first], inputs, study.recipe, study.seed, validation=judged, checkpoint=file,
+        progress=progress,
     )  # fmt: skip
     network.eval()
     return Trained(network, train, test, inputs, test_inputs, result)
