@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
+import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, ReadOnly
@@ -120,6 +121,19 @@ class StreamSink:
                 self.got.append(offered)
                 self.cycles.append(self.cycle)
             self.cycle += 1
+
+
+async def exchange(
+    dut: HierarchyObject, inputs: Sequence[int], cycles: int, rates: tuple[float, float] = (1.0, 1.0), seed: int = 0
+) -> tuple[StreamSource, StreamSink]:
+    """Send `inputs` into port ``inp`` and take from ``out`` for so many cycles; `rates` of offering and of taking."""
+    source = StreamSource(dut, "inp", rate=rates[0], seed=seed)
+    sink = StreamSink(dut, "out", rate=rates[1], seed=seed + 1)
+    receiving = cocotb.start_soon(sink.run(cycles))
+    sending = cocotb.start_soon(source.send(inputs))
+    await receiving
+    sending.cancel()
+    return source, sink
 
 
 class PlainPort:

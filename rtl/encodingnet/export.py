@@ -18,10 +18,9 @@ from pathlib import Path
 
 from hwsim.ir.arch.encodingnet import EncodingnetArch
 from hwsim.ir.encoding import Encoding
-from hwsim.ir.errors import UsageError
 from rtl.encodingnet.array import build, lane_bits, lanes
 from rtl.encodingnet.column import Column
-from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
+from rtl.lib.vendor import PART, check_period, export_design
 from rtl.lib.verilog import VerilogDesign, to_verilog
 
 
@@ -67,16 +66,13 @@ def export(
         UsageError: a period that is not positive, or an output-stationary array.
         ArtifactError: the encoding does not run on the array.
     """
-    if not clock_ns > 0:
-        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+    check_period(clock_ns)
     arch = arch or EncodingnetArch()
-    design = to_verilog(build(encoding, arch), name)
-    texts = {
-        f"{name}.xdc": clock_constraint("clk", clock_ns),
-        "synth.tcl": vivado_tcl(design, part),
-        "README.txt": _readme(encoding, arch, design, clock_ns),
-    }
-    return write_project(design, Path(out_dir), texts)
+
+    def readme(design: VerilogDesign) -> str:
+        return _readme(encoding, arch, design, clock_ns)
+
+    return export_design(build(encoding, arch), name, out_dir, clock_ns, part, readme)
 
 
 def _readme(encoding: Encoding, arch: EncodingnetArch, design: VerilogDesign, clock_ns: float) -> str:

@@ -17,13 +17,12 @@ import os
 from pathlib import Path
 
 from hwsim.ir.arch.evsnn import EvsnnArch
-from hwsim.ir.errors import UsageError
 from hwsim.ir.spiking import SpikingNet
 from rtl.evsnn.beats import load_beats
 from rtl.evsnn.cores import build
 from rtl.evsnn.plan import Plan
-from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
-from rtl.lib.verilog import VerilogDesign, to_verilog
+from rtl.lib.vendor import PART, check_period, export_design
+from rtl.lib.verilog import VerilogDesign
 
 
 def export(
@@ -49,17 +48,14 @@ def export(
         UsageError: a period that is not positive.
         ArtifactError: the net does not fit, or has layers that no core has.
     """
-    if not clock_ns > 0:
-        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+    check_period(clock_ns)
     core = build(net, arch)
-    design = to_verilog(core, name)
-    texts = {
-        f"{name}.xdc": clock_constraint("clk", clock_ns),
-        "synth.tcl": vivado_tcl(design, part),
-        "weights.hex": "".join(f"{beat:016x}\n" for beat in load_beats(core.plan, net).tolist()),
-        "README.txt": _readme(core.plan, design, clock_ns),
-    }
-    return write_project(design, Path(out_dir), texts)
+
+    def readme(design: VerilogDesign) -> str:
+        return _readme(core.plan, design, clock_ns)
+
+    weights = "".join(f"{beat:016x}\n" for beat in load_beats(core.plan, net).tolist())
+    return export_design(core, name, out_dir, clock_ns, part, readme, **{"weights.hex": weights})
 
 
 def _readme(plan: Plan, design: VerilogDesign, clock_ns: float) -> str:

@@ -17,11 +17,10 @@ import os
 from pathlib import Path
 
 from hwsim.ir.arch.graphnorm import GraphnormArch
-from hwsim.ir.errors import UsageError
 from hwsim.ir.graph_norm import GraphNormUnit
 from rtl.graphnorm.unit import build
-from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
-from rtl.lib.verilog import VerilogDesign, to_verilog
+from rtl.lib.vendor import PART, check_period, export_design
+from rtl.lib.verilog import VerilogDesign
 
 
 def export(
@@ -43,16 +42,13 @@ def export(
     Raises:
         UsageError: a period that is not positive, or lanes that do not divide the channels.
     """
-    if not clock_ns > 0:
-        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+    check_period(clock_ns)
     arch = arch or GraphnormArch()
-    design = to_verilog(build(unit, arch), name)
-    texts = {
-        f"{name}.xdc": clock_constraint("clk", clock_ns),
-        "synth.tcl": vivado_tcl(design, part),
-        "README.txt": _readme(unit, arch, design, clock_ns),
-    }
-    return write_project(design, Path(out_dir), texts)
+
+    def readme(design: VerilogDesign) -> str:
+        return _readme(unit, arch, design, clock_ns)
+
+    return export_design(build(unit, arch), name, out_dir, clock_ns, part, readme)
 
 
 def _readme(unit: GraphNormUnit, arch: GraphnormArch, design: VerilogDesign, clock_ns: float) -> str:

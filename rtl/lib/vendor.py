@@ -5,12 +5,40 @@ The Tcl script is a stub: no vendor tool runs in this project's tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from rtl.lib.verilog import VerilogDesign
+from hwsim.ir.errors import UsageError
+from rtl.lib.verilog import VerilogDesign, to_verilog
 
 PART = "xcvu9p-flgb2104-2-i"  # NeuraLUT's device, and a common UltraScale+ one of speed grade 2
+
+
+def check_period(clock_ns: float) -> None:
+    """Before anything is built.
+
+    Raises:
+        UsageError: a period that is not positive.
+    """
+    if not clock_ns > 0:
+        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+
+
+def export_design(
+    core: Any,
+    name: str,
+    out_dir: str | os.PathLike[str],
+    clock_ns: float,
+    part: str,
+    readme: Callable[[VerilogDesign], str],
+    **texts: str,
+) -> list[Path]:
+    """Write a core's Verilog, constraints, script, ``README.txt`` and `texts` (by file name); returns all paths."""
+    design = to_verilog(core, name)
+    made = {f"{name}.xdc": clock_constraint("clk", clock_ns), "synth.tcl": vivado_tcl(design, part)}
+    return write_project(design, Path(out_dir), {**made, **texts, "README.txt": readme(design)})
 
 
 def write_project(design: VerilogDesign, out: Path, texts: Mapping[str, str]) -> list[Path]:

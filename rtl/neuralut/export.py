@@ -17,9 +17,8 @@ import os
 from pathlib import Path
 
 from hwsim.ir.arch.neuralut import NeuralutArch
-from hwsim.ir.errors import UsageError
 from hwsim.ir.lut import LutNetwork
-from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
+from rtl.lib.vendor import PART, check_period, clock_constraint, vivado_tcl, write_project
 from rtl.lib.verilog import VerilogDesign, to_verilog
 from rtl.neuralut.layers import Rom
 from rtl.neuralut.pipeline import Hierarchy, build
@@ -53,8 +52,7 @@ def export(
     Raises:
         UsageError: a period that is not positive, or an unknown hierarchy or rom style.
     """
-    if not clock_ns > 0:
-        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+    check_period(clock_ns)
     arch = arch or NeuralutArch()
     component = build(network, arch, hierarchy=hierarchy, rom=rom)
     design = to_verilog(component, name)

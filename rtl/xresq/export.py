@@ -17,9 +17,8 @@ import os
 from pathlib import Path
 
 from hwsim.ir.arch.xresq import XresqArch
-from hwsim.ir.errors import UsageError
-from rtl.lib.vendor import PART, clock_constraint, vivado_tcl, write_project
-from rtl.lib.verilog import VerilogDesign, to_verilog
+from rtl.lib.vendor import PART, check_period, export_design
+from rtl.lib.verilog import VerilogDesign
 from rtl.xresq.detector import build
 
 
@@ -43,16 +42,13 @@ def export(
     Raises:
         UsageError: a period that is not positive.
     """
-    if not clock_ns > 0:
-        raise UsageError.of("clock_ns", clock_ns, "a period above 0 ns", "Give a period in ns.")
+    check_period(clock_ns)
     arch = arch or XresqArch()
-    design = to_verilog(build(arch), name)
-    texts = {
-        f"{name}.xdc": clock_constraint("clk", clock_ns),
-        "synth.tcl": vivado_tcl(design, part),
-        "README.txt": _readme(arch, design, clock_ns),
-    }
-    return write_project(design, Path(out_dir), texts)
+
+    def readme(design: VerilogDesign) -> str:
+        return _readme(arch, design, clock_ns)
+
+    return export_design(build(arch), name, out_dir, clock_ns, part, readme)
 
 
 def _readme(arch: XresqArch, design: VerilogDesign, clock_ns: float) -> str:

@@ -5,24 +5,13 @@ from __future__ import annotations
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from rtl.cosim.agents import StreamSink, StreamSource, reset, start_clock
+from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, start_clock
 from rtl.cosim.harness import report, test_data
 
 
 def beats(name: str) -> list[int]:
     """A list of the handed data, as numbers."""
     return [int(word, 16) for word in test_data()[name]]
-
-
-async def transfer(dut, inputs, cycles, rates=(1.0, 1.0), seed=0):
-    """Source and sink after `cycles`."""
-    source = StreamSource(dut, "inp", rate=rates[0], seed=seed)
-    sink = StreamSink(dut, "out", rate=rates[1], seed=seed + 1)
-    receiving = cocotb.start_soon(sink.run(cycles))
-    sending = cocotb.start_soon(source.send(inputs))
-    await receiving
-    sending.cancel()
-    return source, sink
 
 
 async def watch_spikes(dut, cycles):
@@ -42,7 +31,7 @@ async def order_and_loss_under_back_pressure(dut):
     for seed, rates in enumerate([(1.0, 1.0), (0.5, 0.5), (1.0, 0.1), (0.2, 1.0)]):
         await reset(dut)
         inputs = beats("load") + beats("samples") + beats("reads")
-        source, sink = await transfer(dut, inputs, test_data()["cycles"], rates, seed)
+        source, sink = await exchange(dut, inputs, test_data()["cycles"], rates, seed)
         assert len(source.sent) == len(inputs), "not every beat entered"
         assert sink.got == beats("outputs"), "an answer was lost, doubled or wrong"
         assert sink.violations == [], "a refused answer changed"
@@ -52,9 +41,9 @@ async def order_and_loss_under_back_pressure(dut):
 async def cycles_and_spikes(dut):
     start_clock(dut)
     await reset(dut)
-    await transfer(dut, beats("load"), len(beats("load")) + 2)
+    await exchange(dut, beats("load"), len(beats("load")) + 2)
     watching = cocotb.start_soon(watch_spikes(dut, 1500))
-    source, sink = await transfer(dut, beats("samples"), 1500)
+    source, sink = await exchange(dut, beats("samples"), 1500)
     first = [source.cycles[at] for at in test_data()["starts"]]
     last = [sink.cycles[at] for at in test_data()["ends"]]
     report({
@@ -68,10 +57,10 @@ async def cycles_and_spikes(dut):
 async def reset_in_every_phase(dut):
     start_clock(dut)
     await reset(dut)
-    await transfer(dut, beats("load"), len(beats("load")) + 2)
+    await exchange(dut, beats("load"), len(beats("load")) + 2)
     one = beats("samples")[: test_data()["starts"][1]]
     for cycles in range(1, sum(test_data()["first"]), 7):
-        await transfer(dut, one, cycles)
+        await exchange(dut, one, cycles)
         await FallingEdge(dut.clk)
         dut.inp__valid.value = 0
         await reset(dut)
@@ -81,7 +70,7 @@ async def reset_in_every_phase(dut):
         await FallingEdge(dut.clk)
     # learning may have been cut short: the weights are loaded anew
     inputs = beats("load") + beats("samples") + beats("reads")
-    _, sink = await transfer(dut, inputs, test_data()["cycles"])
+    _, sink = await exchange(dut, inputs, test_data()["cycles"])
     assert sink.got == beats("outputs")
 
 
@@ -89,7 +78,7 @@ async def reset_in_every_phase(dut):
 async def an_answer_nobody_takes_holds_the_core(dut):
     start_clock(dut)
     await reset(dut)
-    await transfer(dut, beats("load"), len(beats("load")) + 2)
+    await exchange(dut, beats("load"), len(beats("load")) + 2)
     source, sink = StreamSource(dut, "inp"), StreamSink(dut, "out", rate=0.0)
     sending = cocotb.start_soon(source.send(beats("samples") + beats("reads")))
     await sink.run(600)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import cocotb
 from cocotb.triggers import FallingEdge
 
-from rtl.cosim.agents import PlainPort, StreamSink, StreamSource, reset, start_clock
+from rtl.cosim.agents import PlainPort, StreamSink, StreamSource, exchange, reset, start_clock
 from rtl.cosim.harness import report, test_data
 
 
 async def _stream(dut, source_rate: float, sink_rate: float, seed: int, cycles: int):
     data = test_data()
-    source = StreamSource(dut, "inp", rate=source_rate, seed=seed)
-    sink = StreamSink(dut, "out", rate=sink_rate, seed=seed + 1)
     await reset(dut)
-    receiving = cocotb.start_soon(sink.run(cycles))
-    cocotb.start_soon(source.send(data["inputs"]))
-    await receiving
+    source, sink = await exchange(dut, data["inputs"], cycles, (source_rate, sink_rate), seed)
     return source, sink, data
 
 

@@ -7,19 +7,14 @@ from itertools import pairwise
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from rtl.cosim.agents import StreamSink, StreamSource, reset, start_clock
+from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, start_clock
 from rtl.cosim.harness import report, test_data
 
 
 async def _results(dut, rates: tuple[float, float], seed: int, cycles: int):
     data = test_data()
-    source = StreamSource(dut, "inp", rate=rates[0], seed=seed)
-    sink = StreamSink(dut, "out", rate=rates[1], seed=seed + 1)
     await reset(dut)
-    receiving = cocotb.start_soon(sink.run(cycles))
-    sending = cocotb.start_soon(source.send([int(word, 16) for word in data["inputs"]]))
-    await receiving
-    sending.cancel()
+    source, sink = await exchange(dut, [int(word, 16) for word in data["inputs"]], cycles, rates, seed)
     return source, sink, data
 
 
