@@ -40,7 +40,7 @@ RECIPES: dict[str, RunSpec] = {
     "bars_mpd": replace(_BARS, method="mpd"),
     "cifar": _CIFAR,
 }
-RATES = (0.02, 0.05)
+RATES = (0.02, 0.05, 0.1)
 
 
 def train_recipe(name: str, folder: Path, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
