@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benches import stats
-from benches.disan.runs import CONTEXTUAL, Run, result, scheduled
+from benches.disan.runs import CONTEXTUAL, OPEN, Run, result, scheduled
 from benches.runner import Context
 
 RIVALS = ("undirected", "bilstm", "cnn")
@@ -89,6 +89,8 @@ def published_sets(ctx: Context[Any], compared_rows: dict[str, Rows]) -> dict[st
     for task, count in (("subj", ctx.config.folds_subj), ("cr", ctx.config.folds), ("mpqa", ctx.config.folds)):
         rows = trained(ctx, [scheduled(task, fold=f) for f in FOLDS[:count]])
         found[f"{task}_glove50"] = [row["acc"] for row in rows]
+    rows = trained(ctx, [scheduled("trec", seed=s, **OPEN) for s in range(ctx.config.seeds_trec)])
+    found["trec_glove50_as_cr"] = [row["acc"] for row in rows]  # the recipe of CR; not in the comparison
     rows = trained(ctx, [scheduled("snli_small")] if ctx.config.snli else [])
     found["snli_dev_to_test"] = [row["acc"] for row in rows]
     for task in ("sick", "sst2"):

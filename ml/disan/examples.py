@@ -46,6 +46,11 @@ class Examples:
     def __getitem__(self, some: Ints) -> Examples:
         return replace(self, starts=self.starts[some], lengths=self.lengths[some], labels=self.labels[some])
 
+    def joined(self, other: Examples) -> Examples:
+        """These examples, then those of another part of the same row."""
+        parts = {name: [getattr(self, name), getattr(other, name)] for name in ("starts", "lengths", "labels")}
+        return replace(self, **{name: np.concatenate(both) for name, both in parts.items()})
+
     def tokens(self, some: Ints) -> Tokens:
         """The batch of examples `some`; of pairs, first all first sentences."""
         starts, lengths = (part[some].T.reshape(-1) for part in (self.starts, self.lengths))
@@ -86,12 +91,14 @@ class Batches:
     """Batches of examples of about equal length, in an order drawn from (seed, epoch) alone.
 
     share: part of the examples that an epoch sees; another part every epoch.
+    always: how many of the first examples every epoch sees; `share` is of the others.
     """
 
     examples: Examples
     batch: int
     seed: int
     share: float = 1.0
+    always: int = 0
 
     def __post_init__(self) -> None:
         if self.batch < 1 or not len(self.examples) or not 0 < self.share <= 1:
@@ -101,12 +108,15 @@ class Batches:
     @property
     def steps(self) -> int:
         """Batches an epoch."""
-        return -(-int(len(self.examples) * self.share) // self.batch)
+        return -(-(self.always + int((len(self.examples) - self.always) * self.share)) // self.batch)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tokens, Tensor]]:
         """(tokens, labels [batch]) of one epoch, the same for the same epoch."""
         rng = numpy_generator(self.seed, "epoch", epoch)
-        order = rng.permutation(len(self.examples))[: int(len(self.examples) * self.share)]
+        others = len(self.examples) - self.always
+        order = self.always + rng.permutation(others)[: int(others * self.share)]
+        if self.always:
+            order = rng.permutation(np.concatenate([np.arange(self.always), order]))
         length = self.examples.longest()
         pools = [order[i : i + POOL * self.batch] for i in range(0, len(order), POOL * self.batch)]
         sorted_ = np.concatenate([pool[np.argsort(length[pool], kind="stable")] for pool in pools])

@@ -17,7 +17,7 @@ from hwsim.ir.errors import UsageError
 from ml.common.data import Dataset, load, stratified_indices
 from ml.common.seed import numpy_generator
 from ml.disan.examples import Examples, Ints, examples
-from ml.disan.vocabulary import Vectors, Vocabulary, vectors
+from ml.disan.vocabulary import Vectors, Vocabulary, split_contractions, vectors
 
 TASKS = ("trec", "subj", "cr", "mpqa", "mr", "sst2", "sst5", "sick", "snli_small", "word_order")
 FOLDS, HELD = 10, 0.1
@@ -32,6 +32,7 @@ class Task:
         train, dev, test: examples.
         vocabulary, vectors: all words of the set, and their start values float32 [words, e].
         known: share of the words that the vectors know.
+        always: how many of the first training examples belong to every epoch, whatever part an epoch sees.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Task:
     vocabulary: Vocabulary
     vectors: Vectors
     known: float
+    always: int = 0
 
     @property
     def pairs(self) -> bool:
@@ -61,6 +63,7 @@ def load_task(
     fold: int = 0,
     seed: int = 0,
     phrases: bool = False,
+    split: bool = True,
     states: States | None = None,
     download: bool = True,
 ) -> Task:
@@ -71,7 +74,9 @@ def load_task(
         embedding: word vectors, see `ml.disan.vocabulary.vectors`.
         fold: which tenth of a set without test part is the test, 0…9.
         seed: of the held-out development part and of random vectors.
-        phrases: train on all phrases of sst5's training trees, not on whole sentences alone.
+        phrases: train on all phrases of sst5's training trees; whole sentences come first, and in every epoch.
+        split: contractions as `split_contractions` has them, not as published; sst5, whose phrases count words, has
+            them so already.
         states: makes further features [words, f] of texts, all words in a row.
 
     Raises:
@@ -88,15 +93,18 @@ def load_task(
     x = np.concatenate([dataset.x_train, dataset.extras["x_dev"].reshape(-1, *dataset.x_train.shape[1:]),
                         dataset.x_test.reshape(-1, *dataset.x_train.shape[1:])])  # fmt: skip
     y = np.concatenate([dataset.y_train, np.asarray(dataset.extras["y_dev"], np.int64), dataset.y_test])
+    if split and name != "sst5":
+        x.reshape(-1)[:] = [split_contractions(text) for text in x.reshape(-1)]
     vocabulary = Vocabulary.of(x.reshape(-1))
     everything = examples(x, y, vocabulary)
     if states is not None:
         everything = replace(everything, states=states(list(x.reshape(-1))))
     train, dev, test = (everything[some] for some in _parts(dataset, fold, seed))
+    always = 0
     if phrases:
-        train = _phrases(train, everything, np.asarray(dataset.extras["phrases"], np.int64))
+        train, always = _phrases(train, everything, np.asarray(dataset.extras["phrases"], np.int64))
     table, known = vectors(vocabulary.words, embedding, seed)
-    return Task(name, dataset, train, dev, test, vocabulary, table, float(known[2:].mean()))
+    return Task(name, dataset, train, dev, test, vocabulary, table, float(known[2:].mean()), always)
 
 
 def _parts(dataset: Dataset, fold: int, seed: int) -> tuple[Ints, Ints, Ints]:
@@ -116,12 +124,14 @@ def _parts(dataset: Dataset, fold: int, seed: int) -> tuple[Ints, Ints, Ints]:
     return train, dev, test
 
 
-def _phrases(train: Examples, everything: Examples, phrases: Ints) -> Examples:
-    """Spans of the training sentences, each text and grade once."""
+def _phrases(train: Examples, everything: Examples, phrases: Ints) -> tuple[Examples, int]:
+    """(spans of the training sentences, each text and grade once, whole sentences first; how many those are)."""
     sentence, first, last, grade = phrases.T
     starts, lengths = everything.starts[sentence] + first, last - first
     seen: dict[tuple[bytes, int], int] = {}
     for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
         seen.setdefault((everything.row[start : start + length].tobytes(), int(grade[i])), i)
     some = np.array(sorted(seen.values()))
-    return replace(train, starts=starts[some], lengths=lengths[some], labels=grade[some])
+    whole = lengths[some] == everything.lengths[sentence[some]]
+    some = np.concatenate([some[whole], some[~whole]])
+    return replace(train, starts=starts[some], lengths=lengths[some], labels=grade[some]), int(whole.sum())

@@ -17,9 +17,9 @@ from ml.disan import DivergedError, SentenceEncoder, vocabulary
 from ml.disan.encoders import NAMES, encoder, equal_width, parameters
 from ml.disan.examples import Batches, Examples, accuracy, examples, scores
 from ml.disan.model import SentenceModel, Tokens
-from ml.disan.tasks import Task, load_task
+from ml.disan.tasks import Task, _phrases, load_task
 from ml.disan.train import Recipe, build, train
-from ml.disan.vocabulary import PAD, UNKNOWN, Vocabulary, vectors
+from ml.disan.vocabulary import PAD, UNKNOWN, Vocabulary, split_contractions, vectors
 
 SMALL = Recipe(d=8, epochs=2, lr=5e-3, dropout=0.1, share=0.15)
 
@@ -133,6 +133,43 @@ def test_batches_hold_every_example_once_and_are_the_same_again(task: Task) -> N
         Batches(some, 0, seed=3)
 
 
+def test_some_examples_come_every_epoch(task: Task) -> None:
+    some = replace(task.train[np.arange(50)], labels=np.arange(50))
+    batches = Batches(some, 8, seed=1, share=0.25, always=10)
+    epochs = [torch.cat([labels for _, labels in batches.epoch(e)]).tolist() for e in range(2)]
+    for seen in epochs:
+        assert len(set(seen)) == len(seen) == 20
+        assert set(range(10)) <= set(seen)
+    assert set(epochs[0]) != set(epochs[1])
+    assert batches.steps == len(list(batches.epoch(0))) == 3
+
+
+def test_whole_sentences_come_first_among_phrases() -> None:
+    whole = examples(texts(["a b c", "c b", "a"]), np.array([1, 2, 3]), Vocabulary(["a", "b", "c"]))
+    spans = np.array([[0, 0, 2, 4], [0, 0, 3, 1], [1, 0, 1, 0], [1, 0, 2, 2], [0, 2, 3, 0], [2, 0, 1, 3]])
+    found, always = _phrases(whole, whole, spans)
+    assert always == 3
+    assert found.labels.tolist() == [1, 2, 3, 4, 0]  # c of grade 0 stands twice
+    assert found.lengths.tolist() == [3, 2, 1, 2, 1]
+
+
+def test_parts_are_joined(task: Task) -> None:
+    both = task.dev[np.arange(2)].joined(task.test[np.arange(3)])
+    assert both.labels.tolist() == [*task.dev.labels[:2], *task.test.labels[:3]]
+    assert both.starts.tolist() == [*task.dev.starts[:2], *task.test.starts[:3]]
+    assert both.tokens(np.arange(5)).lengths.tolist() == [*task.dev.lengths[:2], *task.test.lengths[:3]]
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [("he does n 't know", "he does n't know"), ("I Don 't", "I Do n't"), ("can't , can 't", "ca n't , ca n't"),
+     ("it's the world's", "it 's the world 's"), ("n't 's 'd", "n't 's 'd"), ("o'hara o 't rock'n'roll '70s",) * 2],
+)  # fmt: skip
+def test_contractions_come_apart(text: str, split: str) -> None:
+    assert split_contractions(text) == split
+    assert split_contractions(split) == split
+
+
 def test_pairs_are_encoded_side_by_side() -> None:
     known = Vocabulary(["a", "b", "c"])
     pairs = examples(texts([("a b", "c"), ("b", "a b c")]), np.array([0, 1]), known)
@@ -181,6 +218,31 @@ def test_training_learns_and_resumes_to_the_same_bytes(task: Task, tmp_path: Pat
     resumed, _ = train(task, SMALL, checkpoint=path)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_words_have_a_rate_of_their_own(task: Task) -> None:
+    def moved(rate: float, name: str) -> float:
+        recipe = replace(SMALL, epochs=1, words_rate=rate)
+        after, before = train(task, recipe)[0].state_dict()[name], build(task, recipe).state_dict()[name]
+        return float((after - before).abs().mean())
+
+    assert moved(1e-6, "words.weight") < 1e-3 * moved(1.0, "words.weight")
+    assert moved(1e-6, "out.weight") > 0.1 * moved(1.0, "out.weight")
+
+
+def test_smoothed_labels_keep_scores_small(task: Task) -> None:
+    sizes = [scores(train(task, replace(SMALL, smoothing=s))[0], task.dev).abs().mean() for s in (0.0, 0.9)]
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+def test_without_hold_the_last_epoch_on_all_examples_is_kept(task: Task) -> None:
+    recipe = replace(SMALL, lr=0.1, share=1.0, epochs=1, hold=False)  # diverges: the start would be the better state
+    small = replace(task, train=task.train[np.arange(20)], dev=task.dev[np.arange(20)])
+    swapped = replace(small, dev=replace(small.dev, labels=(small.dev.labels + 1) % 6))
+    first, second = (train(part, recipe)[0].state_dict()["out.weight"] for part in (small, swapped))
+    assert not torch.equal(first, second)
+    held = [train(part, replace(recipe, hold=True))[0].state_dict()["out.weight"] for part in (small, swapped)]
+    assert torch.equal(*held)
 
 
 def test_word_order_needs_direction(task: Task) -> None:
@@ -242,6 +304,8 @@ def test_encode_save_and_load(task: Task, tmp_path: Path) -> None:
      (lambda: load_task("trec", phrases=True), r"phrases: got task 'trec', expected sst5"),
      (lambda: Recipe(encoder="gru"), r"encoder: got 'gru', expected one of disan"),
      (lambda: Recipe(dropout=1.0), r"recipe: got dropout 1\.0"),
+     (lambda: Recipe(words_rate=0.0), r"recipe: got words_rate 0\.0, smoothing 0\.0, expected words_rate > 0"),
+     (lambda: Recipe(smoothing=1.0), r"recipe: got words_rate 1\.0, smoothing 1\.0"),
      (lambda: encoder("gru", 3, 3), r"encoder: got 'gru'"),
      (lambda: encoder("disan", 0, 3), r"encoder's size: got 0 → 3 features")],
 )  # fmt: skip

@@ -23,6 +23,9 @@ def test_runs_have_names_of_their_own() -> None:
     runs += [replace(runs[0], seed=1), replace(runs[0], lr=1e-4)]
     assert len({run.name for run in runs}) == len(runs)
     assert recipe(runs[0]).epochs == SCHEDULES["trec"]["epochs"]
+    assert recipe(runs[0]).hold is True
+    assert recipe(scheduled("cr")).hold is False
+    assert scheduled("sick").name == "sick-disan-glove50-s0-f0-cfe82065"  # trained before `LATER` was there
 
 
 def test_a_run_is_trained_once(tmp_path) -> None:  # type: ignore[no-untyped-def]
