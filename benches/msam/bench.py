@@ -49,7 +49,7 @@ PROFILES = {
         timing_rounds=10, timing_batch=16,
     ),
     "quick": Config(),
-    "full": Config(cifar_seeds=3),
+    "full": Config(cifar_seeds=6),
 }  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from benches.runner import Context
 HEADLINE = ("acc", "q4", "q3", "noise0.2", "flip0.01", f"mac_{mac.HARSH}", "snn_q4")
 GAINS = {
     "clean_gain_pp": "acc",
-    "noise_gain_pp_sigma0_2": "noise0.2",
+    "noise_gain_pp_sigma0.2": "noise0.2",
     "bitflip_gain_pp_1pct": "flip0.01",
     "encoded_mac_gain_pp": f"mac_{mac.HARSH}",
     "snn_flip_gain_pp_1pct": "snn_flip0.01",
-    "snn_noise_gain_pp_sigma0_2": "snn_noise0.2",
+    "snn_noise_gain_pp_sigma0.2": "snn_noise0.2",
 }
 Rows = dict[str, list[dict[str, float]]]
 
