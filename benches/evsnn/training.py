@@ -155,7 +155,8 @@ def duels(ctx: Context[Any]) -> None:
         one = duel(ours, other, folder, seeds=tuple(ctx.seeds(ctx.config.duel_seeds)))
         gains = [a - b for a, b in zip(*one.accuracies, strict=True)]
         ends = ", ".join(f"{a:.2f} and {b:.2f}" for a, b in zip(*one.accuracies, strict=True))
-        method = f"CIFAR-10 subset, {ours} and {other} by seed: {ends} %; rates {one.rates[0]:g} and {one.rates[1]:g}"
+        options = " and ".join(", ".join(f"{k} {v}" for k, v in chosen.items()) for chosen in one.options)
+        method = f"CIFAR-10 subset, {ours} and {other} by seed: {ends} %; {options}"
         ctx.metric(f"{ours}_over_{other}_points", _mean(gains, method), "points")
 
 

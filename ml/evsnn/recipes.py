@@ -1,13 +1,15 @@
 """Named trainings (seed 0 unless said), and two methods compared at equal tuning budgets.
 
 `train_recipe("mnist_std", folder, seed)` trains one of `RECIPES`; `duel("std", "stdbp", folder)` tries the same
-learning rates for both methods on one seed, picks each one's by validation accuracy, trains the other seeds with it
-and compares test accuracies. Finished runs in the folder are read, not repeated; broken-off ones go on.
+learning rates for both methods on one seed, then as many options of each one's own (`TRIALS`), picks by validation
+accuracy, trains the other seeds with what was picked and compares test accuracies. Finished runs in the folder are
+read, not repeated; broken-off ones go on.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -41,6 +43,10 @@ RECIPES: dict[str, RunSpec] = {
     "cifar": _CIFAR,
 }
 RATES = (0.02, 0.05, 0.1)
+TRIALS: dict[str, tuple[dict[str, Any], ...]] = {
+    "mpd": ({"adapt": "stat"}, {"adapt": "window"}, {"adapt": "rate"}),  # the paper's threshold adapts
+    "tssl": ({"lr": 0.2}, {"leak": 0.8}, {"theta": 0.5}),
+}
 
 
 def train_recipe(name: str, folder: Path, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
@@ -74,13 +80,13 @@ class Duel:
     """Two methods at equal budgets; accuracies in percent over seeds.
 
     Attributes:
-        first, second: method names; rates: the learning rate that validation chose for each.
+        first, second: method names; options: the learning rate and more that validation chose for each.
         accuracies: test accuracies of each, one a seed.
     """
 
     first: str
     second: str
-    rates: tuple[float, float]
+    options: tuple[dict[str, Any], dict[str, Any]]
     accuracies: tuple[tuple[float, ...], tuple[float, ...]]
 
     @property
@@ -107,16 +113,23 @@ def duel(
     """Compare two methods on the task and network of `spec`; see the module."""
     chosen, accuracies = [], []
     for method in (first, second):
-        tried = {rate: _summary(spec, method, rate, seeds[0], folder, progress) for rate in rates}
-        best = max(rates, key=lambda rate: tried[rate]["val_accuracy"])
-        runs = [tried[best], *(_summary(spec, method, best, seed, folder, progress) for seed in seeds[1:])]
+
+        def test(options: dict[str, Any], seed: int, method: str = method) -> dict[str, Any]:
+            return _summary(spec, method, options, seed, folder, progress)
+
+        def better(options: list[dict[str, Any]], test: Callable[..., dict[str, Any]] = test) -> dict[str, Any]:
+            return max(options, key=lambda one: test(one, seeds[0])["val_accuracy"])
+
+        best = better([{"lr": rate} for rate in rates])
+        best = better([best, *({**best, **trial} for trial in TRIALS.get(method, ()))])
         chosen.append(best)
-        accuracies.append(tuple(100 * r["test_accuracy"] for r in runs))
+        accuracies.append(tuple(100 * test(best, seed)["test_accuracy"] for seed in seeds))
     return Duel(first, second, (chosen[0], chosen[1]), (accuracies[0], accuracies[1]))
 
 
 def _summary(
-    spec: RunSpec, method: str, rate: float, seed: int, folder: Path, progress: Progress | None
+    spec: RunSpec, method: str, options: dict[str, Any], seed: int, folder: Path, progress: Progress | None
 ) -> dict[str, Any]:
-    out = folder / f"{spec.data}-{method}-lr{rate:g}-s{seed}"
-    return finished(replace(spec, method=method, lr=rate, seed=seed), out, progress)
+    more = "".join(f"-{name}={value}" for name, value in options.items() if name != "lr")
+    out = folder / f"{spec.data}-{method}-lr{options['lr']:g}{more}-s{seed}"
+    return finished(replace(spec, method=method, seed=seed, **options), out, progress)

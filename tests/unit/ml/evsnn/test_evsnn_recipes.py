@@ -35,9 +35,19 @@ def test_a_finished_run_is_read_not_repeated(tmp_path: Path) -> None:
 def test_duel_tunes_both_alike_and_pairs_seeds(tmp_path: Path) -> None:
     result = recipes.duel("std", "stdbp", tmp_path, TINY, rates=(0.01, 0.1), seeds=(0, 1))
     assert len(list(tmp_path.glob("*/summary.json"))) == 2 * 3
-    assert set(result.rates) <= {0.01, 0.1}
+    assert all(options in ({"lr": 0.01}, {"lr": 0.1}) for options in result.options)
     assert result.points == pytest.approx(np.mean(result.accuracies[0]) - np.mean(result.accuracies[1]))
     assert result.spread > 0
+
+
+def test_duel_tries_as_many_options_of_each_method(tmp_path: Path) -> None:
+    assert len(recipes.TRIALS["mpd"]) == len(recipes.TRIALS["tssl"])
+    result = recipes.duel("mpd", "tssl", tmp_path, replace(TINY, steps=2), rates=(0.05,), seeds=(0,))
+    tried = sorted(path.parent.name for path in tmp_path.glob("*/summary.json"))
+    assert len(tried) == 2 * (1 + len(recipes.TRIALS["mpd"]))
+    assert "digits-tssl-lr0.2-s0" in tried
+    for method, options in zip(("mpd", "tssl"), result.options, strict=True):
+        assert {**options, "lr": 0.05} in [{"lr": 0.05}, *({**t, "lr": 0.05} for t in recipes.TRIALS[method])]
 
 
 def test_recipes_build_and_name_their_data() -> None:
