@@ -1,4 +1,4 @@
-"""Decoders on the encoded-MAC array: IoU, cycles and energy of meshes, MISE against dense evaluation.
+"""Decoders on the encoded-MAC array: IoU, cycles and energy of meshes, MISE and following against dense evaluation.
 
 One network a shape (its code is folded in), 8-bit operands, 64 × 64 array of heap columns. A round of MISE is a
 barrier: its last block of queries is what is left over. Dense figures are not simulated query by query: cycles follow
@@ -134,12 +134,17 @@ def meshes(ctx: Context[Any], one: Any, codes: Any, progress: Any) -> dict[str, 
         progress(k + 1, ctx.config.mesh_shapes, "meshes on the array")
     column = {name: [row[name] for row in rows] for name in rows[0] if name != "rounds"}
     for name, unit_of in (("cycles", "cycles"), ("joules", "J")):
-        for how in ("mise", "dense"):
+        ctx.metric(f"{name}_per_mesh_dense", stats.mean(column[f"{name}_dense"]), unit_of)
+        for how in ("mise", "follow"):
             ctx.metric(f"{name}_per_mesh_{how}", stats.mean(column[f"{name}_{how}"]), unit_of)
-        ratio = np.divide(column[f"{name}_dense"], column[f"{name}_mise"]).tolist()
-        ctx.metric(f"{name}_saving_of_mise", stats.mean(ratio), "×")
+            ratio = np.divide(column[f"{name}_dense"], column[f"{name}_{how}"]).tolist()
+            ctx.metric(f"{name}_saving_of_{how}", stats.mean(ratio), "×")
     ctx.metric("hw_queries_simulated", sum(column["queries"]), "", method="all queries of the meshes")
     ctx.metric("hw_utilisation", float(np.mean(column["utilisation"])), "", method="products / cells · cycles, MISE")
+    share = float(np.mean(column["followed"]))
+    ctx.metric(
+        "hw_follow_equals_mise", share, "", n=len(rows), method="meshes whose grid points all lie on the same side"
+    )
     ctx.metric("hw_watertight_share", float(np.mean(column["watertight"])), "", n=len(rows))
     for name in ("chamfer_float", "chamfer_hw", "normals_float", "normals_hw"):
         how = "Chamfer-L1 × 10, the paper's unit" if "chamfer" in name else "normal consistency"
@@ -150,6 +155,7 @@ def meshes(ctx: Context[Any], one: Any, codes: Any, progress: Any) -> dict[str, 
 def _one_mesh(ctx: Context[Any], one: Any, codes: Any, k: int) -> dict[str, Any]:
     """One shape: float and hardware meshes (pictures into the run's folder), counts."""
     from ml.occnet.export import integer_field
+    from ml.occnet.follow import follow
     from ml.occnet.metrics import PAPER_FACTOR, surface_score
     from ml.occnet.mise import mise
     from ml.occnet.render import render
@@ -157,6 +163,8 @@ def _one_mesh(ctx: Context[Any], one: Any, codes: Any, k: int) -> dict[str, Any]
     coarse, depth = ctx.config.mesh_resolution, 2
     found = meter(one, codes[k], MAIN, ctx.rng(f"mesh {k}"), k)
     extraction = mise(integer_field(found.runner.network, found), coarse, depth, batch=1 << 30)
+    walk = Meter(found.runner)
+    followed = follow(integer_field(walk.runner.network, walk), coarse, depth, batch=1 << 30)
     truth, real = mise(one.train.fields[k]).mesh(), mise(one.network.field(codes[k]), coarse, depth).mesh()
     hard = extraction.mesh()
     np.save(ctx.folder / f"mesh-{k}.npy", np.stack([render(mesh, 256) for mesh in (truth, real, hard)]))
@@ -171,6 +179,8 @@ def _one_mesh(ctx: Context[Any], one: Any, codes: Any, k: int) -> dict[str, Any]
         "queries": extraction.queries, "rounds": found.rounds,
         "cycles_mise": found.total(1) + found.total(2), "cycles_dense": dense_cycles,
         "joules_mise": found.total(3) * 1e-12, "joules_dense": dense_pj * 1e-12,
+        "cycles_follow": walk.total(1) + walk.total(2), "joules_follow": walk.total(3) * 1e-12,
+        "followed": float(np.array_equal(followed.values > 0, extraction.values > 0)),
         "utilisation": macs * extraction.queries / (cells * found.total(1)),
         "watertight": float(hard.is_watertight),
         "chamfer_float": PAPER_FACTOR * scores[0].chamfer_l1, "chamfer_hw": PAPER_FACTOR * scores[1].chamfer_l1,
