@@ -27,7 +27,7 @@ def measure(ctx: Context[Any]) -> None:
         wrong = trace_mismatches(load_recording(recordings))
         method = "250-25-1, 500 steps; " + ", ".join(f"{name} {count}" for name, count in wrong.items())
         ctx.metric("loihi_trace_mismatches", sum(wrong.values()), "", method=method)
-        ctx.record_data("loihi", str(recordings), "recorded traces and the integer N-MNIST network")
+        ctx.record_data("loihi", "$HWSIM_DATA", "recorded traces and the integer N-MNIST network")
     else:
         ctx.not_comparable("loihi_trace_mismatches", MISSING.format("loihi"))
     if (recordings / "NMNISTFc1.txt").exists() and events.exists():
@@ -44,7 +44,7 @@ def _nmnist(ctx: Context[Any], net: SpikingNet, path: Path) -> None:
     answer = chip.run(events)
     assert answer.classes is not None
     ctx.metric("loihi_nmnist_correct", int((answer.classes == recording.labels).sum()), "", n=events.batch)
-    ctx.record_data("nmnist", str(path), "100 test samples")
+    ctx.record_data("nmnist", "$HWSIM_DATA", "100 test samples")
     _rate(ctx, "nmnist_events_per_s", chip, events, "N-MNIST test samples")
 
 
