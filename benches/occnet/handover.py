@@ -9,6 +9,7 @@ points are spread over the box as the dense ones are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def meshes(ctx: Context[Any], one: Any, codes: Any, progress: Any) -> dict[str, 
     """MISE on the array, shape by shape: queries, cycles, energy, and how good the meshes are."""
     rows = []
     for k in range(ctx.config.mesh_shapes):
-        rows.append(ctx.samples.once(lambda k=k: _one_mesh(ctx, one, codes, k), mesh=k))  # type: ignore[misc]
+        rows.append(ctx.samples.once(partial(_one_mesh, ctx, one, codes, k), mesh=k))
         progress(k + 1, ctx.config.mesh_shapes, "meshes on the array")
     column = {name: [row[name] for row in rows] for name in rows[0] if name != "rounds"}
     for name, unit_of in (("cycles", "cycles"), ("joules", "J")):

@@ -21,7 +21,7 @@ from hwsim.ir.encoding import Encoding
 from hwsim.ir.errors import ArtifactError, ShapeError, check_shape
 from hwsim.ir.graph_norm import GraphNormUnit
 from hwsim.ir.graph_ops import GraphOp, Limits, Neighbours, Normalise, Parts, Readout
-from hwsim.ir.mac import Input, describe_op, rebuild_op, table_mac
+from hwsim.ir.mac import Input, describe_op, describe_part, rebuild_encodings, rebuild_op, table_mac, under
 from hwsim.ir.mac_ops import Bounds, Linear, Mac, Op, Shape, Units
 from hwsim.ir.mac_vector import Add, Rescale, Table
 
@@ -218,16 +218,9 @@ class GraphMac(Artifact):
     def to_tensors(self) -> tuple[Tensors, Header]:
         """Arrays ``op<i>.<field>``, ``encoding<i>.<field>`` and ``unit.<field>``, and a JSON-able header."""
         tensors: Tensors = {}
-        units = []
-        for i, encoding in enumerate(self.encodings):
-            inner, described = encoding.to_tensors()
-            tensors |= {f"encoding{i}.{name}": array for name, array in inner.items()}
-            units.append(described)
+        units = [describe_part(encoding, f"encoding{i}.", tensors) for i, encoding in enumerate(self.encodings)]
         ops = [describe_op(op, f"op{i}.", tensors) for i, op in enumerate(self.ops)]
-        unit: Header | None = None
-        if self.unit is not None:
-            arrays, unit = self.unit.to_tensors()
-            tensors |= {f"unit.{name}": array for name, array in arrays.items()}
+        unit = None if self.unit is None else describe_part(self.unit, "unit.", tensors)
         header: Header = {"input": {**dataclasses.asdict(self.input), "shape": list(self.input.shape)}, "ops": ops}
         header |= {"encodings": units, "unit": unit, "max_nodes": self.max_nodes, "max_degree": self.max_degree}
         return tensors, {
@@ -237,15 +230,9 @@ class GraphMac(Artifact):
     @classmethod
     def from_tensors(cls, tensors: Tensors, header: Header) -> Self:
         """Inverse of `to_tensors`; raises `ArtifactError` when a rule is broken."""
-
-        def under(prefix: str) -> Tensors:
-            return {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
-
-        units = tuple(
-            Encoding.from_tensors(under(f"encoding{i}."), described) for i, described in enumerate(header["encodings"])
-        )
+        units = rebuild_encodings(header, tensors)
         ops = tuple(rebuild_op(spec, f"op{i}.", tensors, OPS) for i, spec in enumerate(header["ops"]))
-        unit = None if header["unit"] is None else GraphNormUnit.from_tensors(under("unit."), header["unit"])
+        unit = None if header["unit"] is None else GraphNormUnit.from_tensors(under("unit.", tensors), header["unit"])
         one = Input(**{**header["input"], "shape": tuple(header["input"]["shape"])})
         limits = header["max_nodes"], header["max_degree"]
         return cls(one, units, ops, unit, *limits, header["n_classes"], header["output_scale"], dict(header["meta"]))

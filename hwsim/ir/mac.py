@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -235,11 +235,7 @@ class EncodedMac(Artifact):
     def to_tensors(self) -> tuple[Tensors, Header]:
         """Arrays ``op<i>.<field>`` and ``encoding<i>.<field>``, and a JSON-able header."""
         tensors: Tensors = {}
-        units = []
-        for i, encoding in enumerate(self.encodings):
-            inner, described = encoding.to_tensors()
-            tensors |= {f"encoding{i}.{name}": array for name, array in inner.items()}
-            units.append(described)
+        units = [describe_part(encoding, f"encoding{i}.", tensors) for i, encoding in enumerate(self.encodings)]
         ops = [describe_op(op, f"op{i}.", tensors) for i, op in enumerate(self.ops)]
         inputs = [{**dataclasses.asdict(one), "shape": list(one.shape)} for one in self.inputs]
         header: Header = {"inputs": inputs, "encodings": units, "ops": ops, "n_classes": self.n_classes}
@@ -248,14 +244,10 @@ class EncodedMac(Artifact):
     @classmethod
     def from_tensors(cls, tensors: Tensors, header: Header) -> Self:
         """Inverse of `to_tensors`; raises `ArtifactError` when a rule is broken."""
-        units = []
-        for i, described in enumerate(header["encodings"]):
-            prefix = f"encoding{i}."
-            inner = {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
-            units.append(Encoding.from_tensors(inner, described))
+        units = rebuild_encodings(header, tensors)
         inputs = tuple(Input(**{**one, "shape": tuple(one["shape"])}) for one in header["inputs"])
         ops = tuple(rebuild_op(spec, f"op{i}.", tensors) for i, spec in enumerate(header["ops"]))
-        return cls(inputs, tuple(units), ops, header["n_classes"], header["output_scale"], dict(header["meta"]))
+        return cls(inputs, units, ops, header["n_classes"], header["output_scale"], dict(header["meta"]))
 
 
 def table_mac(encoding: Encoding, x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -283,6 +275,30 @@ def _rescaled(op: Op, finer: Sequence[int]) -> Op:
     if isinstance(op, MatMul):
         return dataclasses.replace(op, requant=requant)
     return dataclasses.replace(op, requant=requant, bias=op.bias << up)
+
+
+class Part(Protocol):
+    """What can be stored inside an artifact."""
+
+    def to_tensors(self) -> tuple[Tensors, Header]: ...
+
+
+def describe_part(part: Part, prefix: str, tensors: Tensors) -> Header:
+    """Header of a part of an artifact; its arrays go into `tensors` under names that begin with `prefix`."""
+    inner, described = part.to_tensors()
+    tensors |= {f"{prefix}{name}": array for name, array in inner.items()}
+    return described
+
+
+def under(prefix: str, tensors: Tensors) -> Tensors:
+    """The arrays that `describe_part` put under `prefix`, by their own names."""
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def rebuild_encodings(header: Header, tensors: Tensors) -> tuple[Encoding, ...]:
+    """The encodings of a network's header; inverse of `describe_part` on each."""
+    headers = enumerate(header["encodings"])
+    return tuple(Encoding.from_tensors(under(f"encoding{i}.", tensors), described) for i, described in headers)
 
 
 def describe_op(op: Op, prefix: str, tensors: Tensors) -> Header:

@@ -9,7 +9,6 @@ read, not repeated; broken-off ones go on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -111,20 +110,29 @@ def duel(
     progress: Progress | None = None,
 ) -> Duel:
     """Compare two methods on the task and network of `spec`; see the module."""
-    chosen, accuracies = [], []
-    for method in (first, second):
+    (one, accuracies), (other, others) = (_tuned(spec, m, folder, rates, seeds, progress) for m in (first, second))
+    return Duel(first, second, (one, other), (accuracies, others))
 
-        def test(options: dict[str, Any], seed: int, method: str = method) -> dict[str, Any]:
-            return _summary(spec, method, options, seed, folder, progress)
 
-        def better(options: list[dict[str, Any]], test: Callable[..., dict[str, Any]] = test) -> dict[str, Any]:
-            return max(options, key=lambda one: test(one, seeds[0])["val_accuracy"])
+def _tuned(
+    spec: RunSpec,
+    method: str,
+    folder: Path,
+    rates: tuple[float, ...],
+    seeds: tuple[int, ...],
+    progress: Progress | None,
+) -> tuple[dict[str, Any], tuple[float, ...]]:
+    """(options that validation prefers on the first seed, test accuracies in percent with them)."""
 
-        best = better([{"lr": rate} for rate in rates])
-        best = better([best, *({**best, **trial} for trial in TRIALS.get(method, ()))])
-        chosen.append(best)
-        accuracies.append(tuple(100 * test(best, seed)["test_accuracy"] for seed in seeds))
-    return Duel(first, second, (chosen[0], chosen[1]), (accuracies[0], accuracies[1]))
+    def trained(options: dict[str, Any], seed: int) -> dict[str, Any]:
+        return _summary(spec, method, options, seed, folder, progress)
+
+    def best(tried: list[dict[str, Any]]) -> dict[str, Any]:
+        return max(tried, key=lambda options: trained(options, seeds[0])["val_accuracy"])
+
+    rate = best([{"lr": rate} for rate in rates])
+    chosen = best([rate, *({**rate, **trial} for trial in TRIALS.get(method, ()))])
+    return chosen, tuple(100 * trained(chosen, seed)["test_accuracy"] for seed in seeds)
 
 
 def _summary(

@@ -114,9 +114,9 @@ def follow_plain(field: Field, resolution: int, depth: int, box: float = BOX) ->
     edges = [(place, _moved(place, axis, size)) for place in sorted(known) for axis in range(3)]
     edges = [edge for edge in edges if edge[1] in known and differ(list(edge))]
     for _ in range(depth):
-        middle = [tuple((a + b) // 2 for a, b in zip(*edge, strict=True)) for edge in edges]
-        ask(set(middle))  # type: ignore[arg-type]
-        edges = [(a, m) if differ([a, m]) else (m, b) for (a, b), m in zip(edges, middle, strict=True)]  # type: ignore[list-item, misc]
+        middle = [_halfway(*edge) for edge in edges]
+        ask(set(middle))
+        edges = [(a, m) if differ([a, m]) else (m, b) for (a, b), m in zip(edges, middle, strict=True)]
     front = {cell for edge in edges for cell in _around(edge, side)}
     listed = set(front)
     while front:
@@ -134,6 +134,11 @@ def follow_plain(field: Field, resolution: int, depth: int, box: float = BOX) ->
 
 def _moved(place: Place, axis: int, step: int) -> Place:
     x, y, z = (v + step * (i == axis) for i, v in enumerate(place))
+    return x, y, z
+
+
+def _halfway(a: Place, b: Place) -> Place:
+    x, y, z = ((u + v) // 2 for u, v in zip(a, b, strict=True))
     return x, y, z
 
 

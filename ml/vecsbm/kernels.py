@@ -7,39 +7,15 @@ instead of the O(n²K) of a sum over all pairs.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
-from hwsim.annealing import draws
+from hwsim.annealing import draws, kernels_potts
 from hwsim.annealing.draws import base_of, draw, key_of
+from hwsim.annealing.kernels_potts import chosen
 from hwsim.core.revision import revision
 
-_REVISION = revision(draws)
-COLDEST = 700.0  # beyond it e^−x is below 1e-304: taken as 0
-
-
-@njit(cache=True, nogil=True)
-def pick(score, current, beta, r):
-    """Class drawn with probability ∝ e^{β·score}; β = ∞ takes the first of the largest."""
-    best = 0
-    for k in range(1, len(score)):
-        if score[k] > score[best]:
-            best = k
-    if beta == np.inf:
-        return best
-    total = 0.0
-    for k in range(len(score)):
-        x = beta * (score[best] - score[k])
-        total += math.exp(-x) if x < COLDEST else 0.0
-    target, running = (r + 0.5) / 4294967296.0 * total, 0.0
-    for k in range(len(score)):
-        x = beta * (score[best] - score[k])
-        running += math.exp(-x) if x < COLDEST else 0.0
-        if running > target:
-            return k
-    return best
+_REVISION = revision(draws, kernels_potts)
 
 
 @njit(cache=True, nogil=True)
@@ -52,7 +28,7 @@ def sweep(start, neighbour, row, phi, prior, nonedge, base, theta, z, counts, be
     """
     _REVISION  # noqa: B018
     K, D = len(prior), phi.shape[1]
-    score, changed = np.empty(K), 0
+    energy, changed = np.empty(K), 0  # −score
     a, b = key_of(base_of(seed, read), number)
     for i in range(len(z)):
         counts[z[i]] -= 1
@@ -60,7 +36,7 @@ def sweep(start, neighbour, row, phi, prior, nonedge, base, theta, z, counts, be
             total = prior[k]
             for j in range(K):
                 total += counts[j] * nonedge[k, j]
-            score[k] = total
+            energy[k] = -total
         for arc in range(start[i], start[i + 1]):
             j = z[neighbour[arc]]
             features = phi[row[arc]]
@@ -68,8 +44,8 @@ def sweep(start, neighbour, row, phi, prior, nonedge, base, theta, z, counts, be
                 total = base[j, k]
                 for c in range(D):
                     total += theta[j, k, c] * features[c]
-                score[k] += total
-        new = pick(score, z[i], beta, draw(a, b, i))
+                energy[k] -= total
+        new = chosen(energy, z[i], beta, draw(a, b, i))
         changed += new != z[i]
         z[i] = new
         counts[new] += 1

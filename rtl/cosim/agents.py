@@ -136,6 +136,22 @@ async def exchange(
     return source, sink
 
 
+async def reset_after(dut: HierarchyObject, inputs: Sequence[int], cycles: int) -> None:
+    """Begin a run whose results nobody takes, reset in its midst, and check that nothing of it is left."""
+    sink, source = StreamSink(dut, "out", rate=0.0), StreamSource(dut, "inp")
+    await reset(dut)
+    sending = cocotb.start_soon(source.send(inputs))
+    await sink.run(cycles)
+    sending.cancel()
+    await FallingEdge(dut.clk)
+    dut.inp__valid.value = 0
+    await reset(dut)
+    await ReadOnly()
+    assert int(dut.out__valid.value) == 0, f"a result survived the reset after {cycles} cycles"
+    assert int(dut.inp__ready.value) == 1, f"no input is taken after the reset after {cycles} cycles"
+    await FallingEdge(dut.clk)
+
+
 class PlainPort:
     """Drives and records a design without handshake, one value a cycle.
 

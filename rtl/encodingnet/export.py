@@ -14,6 +14,7 @@ The Tcl script is a stub (`rtl.lib.vendor`): no vendor tool runs in this project
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from hwsim.ir.arch.encodingnet import EncodingnetArch
@@ -68,11 +69,9 @@ def export(
     """
     check_period(clock_ns)
     arch = arch or EncodingnetArch()
-
-    def readme(design: VerilogDesign) -> str:
-        return _readme(encoding, arch, design, clock_ns)
-
-    return export_design(build(encoding, arch), name, out_dir, clock_ns, part, readme)
+    return export_design(
+        build(encoding, arch), name, out_dir, clock_ns, part, partial(_readme, encoding, arch, clock_ns=clock_ns)
+    )
 
 
 def _readme(encoding: Encoding, arch: EncodingnetArch, design: VerilogDesign, clock_ns: float) -> str:

@@ -14,6 +14,7 @@ The Tcl script is a stub (`rtl.lib.vendor`): no vendor tool runs in this project
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from hwsim.ir.arch.evsnn import EvsnnArch
@@ -50,12 +51,10 @@ def export(
     """
     check_period(clock_ns)
     core = build(net, arch)
-
-    def readme(design: VerilogDesign) -> str:
-        return _readme(core.plan, design, clock_ns)
-
     weights = "".join(f"{beat:016x}\n" for beat in load_beats(core.plan, net).tolist())
-    return export_design(core, name, out_dir, clock_ns, part, readme, **{"weights.hex": weights})
+    return export_design(
+        core, name, out_dir, clock_ns, part, partial(_readme, core.plan, clock_ns=clock_ns), **{"weights.hex": weights}
+    )
 
 
 def _readme(plan: Plan, design: VerilogDesign, clock_ns: float) -> str:

@@ -14,6 +14,7 @@ The Tcl script is a stub (`rtl.lib.vendor`): no vendor tool runs in this project
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from hwsim.ir.arch.graphnorm import GraphnormArch
@@ -44,11 +45,9 @@ def export(
     """
     check_period(clock_ns)
     arch = arch or GraphnormArch()
-
-    def readme(design: VerilogDesign) -> str:
-        return _readme(unit, arch, design, clock_ns)
-
-    return export_design(build(unit, arch), name, out_dir, clock_ns, part, readme)
+    return export_design(
+        build(unit, arch), name, out_dir, clock_ns, part, partial(_readme, unit, arch, clock_ns=clock_ns)
+    )
 
 
 def _readme(unit: GraphNormUnit, arch: GraphnormArch, design: VerilogDesign, clock_ns: float) -> str:

@@ -14,6 +14,7 @@ The Tcl script is a stub (`rtl.lib.vendor`): no vendor tool runs in this project
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from hwsim.ir.arch.semsearch import HammingArch
@@ -44,11 +45,7 @@ def export(
     """
     check_period(clock_ns)
     arch = arch or HammingArch()
-
-    def readme(design: VerilogDesign) -> str:
-        return _readme(arch, design, clock_ns)
-
-    return export_design(build(arch), name, out_dir, clock_ns, part, readme)
+    return export_design(build(arch), name, out_dir, clock_ns, part, partial(_readme, arch, clock_ns=clock_ns))
 
 
 def _readme(arch: HammingArch, design: VerilogDesign, clock_ns: float) -> str:

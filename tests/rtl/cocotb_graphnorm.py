@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly
 
-from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, start_clock
+from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, reset_after, start_clock
 from rtl.cosim.harness import test_data
 
 
@@ -40,18 +39,7 @@ async def reset_in_every_state(dut):
     start_clock(dut)
     load = data["starts"][1]
     for cycles in (load // 2, load + 3, load + 14, load + 30):
-        sink, source = StreamSink(dut, "out", rate=0.0), StreamSource(dut, "inp")
-        await reset(dut)
-        sending = cocotb.start_soon(source.send(data["inputs"]))
-        await sink.run(cycles)
-        sending.cancel()
-        await FallingEdge(dut.clk)
-        dut.inp__valid.value = 0
-        await reset(dut)
-        await ReadOnly()
-        assert int(dut.out__valid.value) == 0, "a code survived the reset"
-        assert int(dut.inp__ready.value) == 1, "the unit does not wait for a graph"
-        await FallingEdge(dut.clk)
+        await reset_after(dut, data["inputs"], cycles)
         _, again, _ = await _results(dut, (1.0, 1.0), 0, data["cycles"] + 20)
         assert again.got == data["outputs"]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly
 
-from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, start_clock
+from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, reset_after, start_clock
 from rtl.cosim.harness import report, test_data
 
 
@@ -56,17 +55,6 @@ async def reset_in_mid_run(dut):
     data = test_data()
     start_clock(dut)
     for cycles in (1, data["starts"][1] // 2, data["starts"][1] + 3, 200):
-        sink, source = StreamSink(dut, "out", rate=0.0), StreamSource(dut, "inp")
-        await reset(dut)
-        sending = cocotb.start_soon(source.send(data["inputs"]))
-        await sink.run(cycles)
-        sending.cancel()
-        await FallingEdge(dut.clk)
-        dut.inp__valid.value = 0
-        await reset(dut)
-        await ReadOnly()
-        assert int(dut.out__valid.value) == 0, "a result survived the reset"
-        assert int(dut.inp__ready.value) == 1, "the scorer does not take a query"
-        await FallingEdge(dut.clk)
+        await reset_after(dut, data["inputs"], cycles)
         _, again, _ = await _run(dut, (1.0, 1.0), 0, 400)
         assert again.got == data["outputs"]

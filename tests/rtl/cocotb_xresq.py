@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly
 
-from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, start_clock
+from rtl.cosim.agents import StreamSink, StreamSource, exchange, reset, reset_after, start_clock
 from rtl.cosim.harness import report, test_data
 
 
@@ -45,18 +44,7 @@ async def reset_in_mid_run(dut):
     start_clock(dut)
     # while loading, while annealing, and with a result that nobody takes
     for cycles in (len(data["inputs"]) // 8, data["cycles"][0] // 2, data["cycles"][0] + 30):
-        sink, source = StreamSink(dut, "out", rate=0.0), StreamSource(dut, "inp")
-        await reset(dut)
-        sending = cocotb.start_soon(source.send([int(word, 16) for word in data["inputs"]]))
-        await sink.run(cycles)
-        sending.cancel()
-        await FallingEdge(dut.clk)
-        dut.inp__valid.value = 0
-        await reset(dut)
-        await ReadOnly()
-        assert int(dut.out__valid.value) == 0, "a result survived the reset"
-        assert int(dut.inp__ready.value) == 1, "the detector does not wait for a problem"
-        await FallingEdge(dut.clk)
+        await reset_after(dut, [int(word, 16) for word in data["inputs"]], cycles)
         _, again, _ = await _results(dut, (1.0, 1.0), 0, 800)
         assert again.got == [int(word, 16) for word in data["outputs"]]
 
