@@ -62,11 +62,10 @@ def verdicts_table(chosen: Sequence[Paper]) -> str:
         counts = Counter(said_of.get(claim.id, "not run") for claim in one.claims)
         bars = Counter(bar.state for bar in result.bars) if result else Counter()
         judged = bars["met"] + bars["missed"]
-        name = f"[{one.title.split(':')[0]}]({path.with_name('report.md').relative_to(REPOSITORY)})"
+        title = one.title.split(":")[0]
+        name = f"[{title}]({path.with_name('report.md').relative_to(REPOSITORY)})" if result else title
         shown = [str(counts[verdict] or "") for verdict in VERDICTS]
-        rows.append(
-            (name if result else one.title.split(":")[0], *shown, f"{bars['met']} of {judged}" if judged else "")
-        )
+        rows.append((name, *shown, f"{bars['met']} of {judged}" if judged else ""))
     return table(("paper", *VERDICTS, "own bars met"), rows)
 
 
@@ -140,8 +139,6 @@ def _files(names: list[str], write: bool) -> int:
 
 def _stale(path: Path, text: str, fresh: str, write: bool) -> list[Path]:
     """[path] when it must be written anew and `write` does not do so."""
-    if fresh == text:
-        return []
-    if write:
+    if fresh != text and write:
         write_atomic(path, fresh)
-    return [] if write else [path]
+    return [path] if fresh != text and not write else []

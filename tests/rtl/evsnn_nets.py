@@ -7,12 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from hwsim.evsnn.learning import learn
 from hwsim.ir.arch.evsnn import EvsnnArch
 from hwsim.ir.events import Events
 from hwsim.ir.plasticity import Plasticity, lane_seeds
 from hwsim.ir.rng import Generator, Lfsr, Xorshift
 from hwsim.ir.spiking import Dense, Layer, Population, SpikingNet
 from rtl.evsnn.cores import build
+from rtl.evsnn.cosim import stream
 from rtl.evsnn.plan import Plan
 from rtl.evsnn.window_plan import WindowPlan
 
@@ -95,3 +97,32 @@ def agree_learning(got, after, want, timed: bool = True) -> None:
     if timed:
         assert np.array_equal(got.forward_cycles, want.sample_cycles - want.learn_cycles)
         assert np.array_equal(got.learn_cycles, want.learn_cycles)
+
+
+def agree_naive(got, want) -> None:
+    """Lessons in RTL against `hwsim.testing.naive_evsnn.run_core`."""
+    assert got.outputs.tolist() == want.outputs
+    assert [shadow.tolist() for shadow in got.shadows] == want.shadows
+    assert got.states.tolist() == want.states
+    assert list(zip(got.forward_cycles.tolist(), got.learn_cycles.tolist(), strict=True)) == want.cycles
+    assert got.counters["weight_wr"] == want.pairs
+
+
+def agree_with_pauses(dut, shape, rates: tuple[float, float]) -> None:
+    """Pauses of both neighbours cost time and nothing else."""
+    rng = np.random.default_rng(5)
+    net, plan, events, labels = shape.net(rng), shape.plan(), shape.events(rng, 9), rng.integers(0, 3, 9)
+    got = stream(dut, plan, net, events, labels, rates=rates, seed=1)
+    agree_learning(got, *learn(net, events, labels, plan.arch), timed=False)
+
+
+def agree_in_parts(dut, shape) -> None:
+    """Learning in two parts is learning at once."""
+    rng = np.random.default_rng(6)
+    net, plan, events, labels = shape.net(rng), shape.plan(), shape.events(rng, 8), rng.integers(0, 3, 8)
+    at_once = stream(dut, plan, net, events, labels)
+    first = stream(dut, plan, net, events.samples(0, 3), labels[:3])
+    between = net.with_weights(list(first.shadows), first.states)
+    second = stream(dut, plan, between, events.samples(3, 8), labels[3:])
+    assert all(np.array_equal(a, b) for a, b in zip(at_once.shadows, second.shadows, strict=True))
+    assert at_once.states.tolist() == second.states.tolist()

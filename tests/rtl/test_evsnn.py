@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evsnn_nets import SHAPES, agree_forward, agree_learning, core_of
+from evsnn_nets import SHAPES, agree_forward, agree_in_parts, agree_learning, agree_naive, agree_with_pauses, core_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,30 +70,16 @@ def test_the_naive_twin(duts):
         stream(duts["9-7-8-4"], shape.plan(), net, Events.from_times(times), labels),
         run_core(net, times, labels),
     )
-    assert got.outputs.tolist() == want.outputs
-    assert [shadow.tolist() for shadow in got.shadows] == want.shadows
-    assert got.states.tolist() == want.states
-    assert list(zip(got.forward_cycles.tolist(), got.learn_cycles.tolist(), strict=True)) == want.cycles
-    assert got.counters["weight_wr"] == want.pairs
+    agree_naive(got, want)
 
 
 @pytest.mark.parametrize("rates", [(0.4, 1.0), (1.0, 0.2), (0.3, 0.5)])
 def test_pauses_of_both_neighbours_change_nothing(duts, rates):
-    shape, rng = SHAPES["6-11-3"], np.random.default_rng(5)
-    net, plan, events, labels = shape.net(rng), shape.plan(), shape.events(rng, 9), rng.integers(0, 3, 9)
-    got = stream(duts["6-11-3"], plan, net, events, labels, rates=rates, seed=1)
-    agree_learning(got, *learn(net, events, labels, plan.arch), timed=False)
+    agree_with_pauses(duts["6-11-3"], SHAPES["6-11-3"], rates)
 
 
 def test_learning_in_parts_is_learning_at_once(duts):
-    shape, rng = SHAPES["6-11-3"], np.random.default_rng(6)
-    net, plan, events, labels = shape.net(rng), shape.plan(), shape.events(rng, 8), rng.integers(0, 3, 8)
-    at_once = stream(duts["6-11-3"], plan, net, events, labels)
-    first = stream(duts["6-11-3"], plan, net, events.samples(0, 3), labels[:3])
-    between = net.with_weights(list(first.shadows), first.states)
-    second = stream(duts["6-11-3"], plan, between, events.samples(3, 8), labels[3:])
-    assert all(np.array_equal(a, b) for a, b in zip(at_once.shadows, second.shadows, strict=True))
-    assert at_once.states.tolist() == second.states.tolist()
+    agree_in_parts(duts["6-11-3"], SHAPES["6-11-3"])
 
 
 def test_equal_time_events_in_any_order(duts):
