@@ -122,15 +122,15 @@ def measure(ctx: Context[Any], case: Any, judged: Any, progress: Any) -> dict[st
 
 def _record(ctx: Context[Any], case: Any, rows: list[dict[str, Any]], teacher: list[float], n: int) -> None:
     """The last size carries the bar; every size is in the table of the plots."""
-    best, s = rows[-1], case.suffix
+    largest, s = rows[-1], case.suffix
     text = f"float head on block features − its L-LUTs, the worse of FMR 1e-2 and 1e-3; {case.title}"
-    ctx.metric(f"hw_aoc_loss{s}", best["loss"], "1", n=n, method=text)
-    for name, one, two in zip(("fmr1e2", "fmr1e3", "fmr1e4"), teacher, best["aoc"], strict=True):
+    ctx.metric(f"hw_aoc_loss{s}", largest["loss"], "1", n=n, method=text)
+    for name, one, two in zip(("fmr1e2", "fmr1e3", "fmr1e4"), teacher, largest["aoc"], strict=True):
         ctx.metric(f"hw_aoc_{name}{s}", two, "1", n=n, method=f"votes of the L-LUTs; float head {one:.4f}")
-    what = f"{best['hidden']} + {best['votes']} one-bit L-LUTs and the counter, every table proved"
-    ctx.metric(f"lut6_gate{s}", best["lut6"], "LUT6", method=what)
-    ctx.metric(f"levels_gate{s}", best["levels"], "levels", method="LUT levels from features to count")
-    ctx.metric(f"cycles_gate{s}", best["cycles"], "cycles", method="a register before every layer; one chip a cycle")
+    what = f"{largest['hidden']} + {largest['votes']} one-bit L-LUTs and the counter, every table proved"
+    ctx.metric(f"lut6_gate{s}", largest["lut6"], "LUT6", method=what)
+    ctx.metric(f"levels_gate{s}", largest["levels"], "levels", method="LUT levels from features to count")
+    ctx.metric(f"cycles_gate{s}", largest["cycles"], "cycles", method="a register before every layer; one chip a cycle")
     equal = min(row["equal"] for row in rows)
     ctx.metric(f"lut_equal_samples{s}", equal, "", n=n, method="cycle model = LutNetwork.reference")
     ctx.metric(f"lut_samples{s}", n, "")
